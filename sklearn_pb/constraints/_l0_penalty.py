@@ -1,0 +1,158 @@
+"""The L0 penalty: a price on every expected one, fixed or steered to a density."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from sklearn.base import BaseEstimator
+
+from ..schedules import CubicSparsity
+from ..utils import check_number
+
+_AUTO = 0.1  # first price, in units of the mean slope of the cost
+_TRAVEL = 40.0  # how far log(price) can drift over a whole search
+_DAMPING = 3.0  # reaction of log(price) to a change of the density error
+_SETTLED_BY = 0.6  # progress at which the target density should be reached
+_REACH = 60.0  # log(price) stays this close to where it began
+
+
+class L0Penalty(BaseEstimator):
+    """Add ``strength * E[sum_i z_i]`` to the cost.
+
+    Parameters
+    ----------
+    strength : float or "auto", default="auto"
+        The price of one expected one, in units of the cost; "auto" takes a tenth of
+        the mean slope of the cost by the mask, measured at the first step. Where a
+        sparsity is asked for, this is only where the steering starts.
+
+    Notes
+    -----
+    The closed form of the expectation is used, sum_i theta_i, not samples of it:
+    Silva (2023), equation (7.4); Savarese (2025), equation (4.13) with p = 1.
+
+    Examples
+    --------
+    >>> from sklearn_pb.constraints import L0Penalty
+    >>> L0Penalty(strength=1e-4)
+    L0Penalty(strength=0.0001)
+    """
+
+    def __init__(self, strength: float | str = "auto") -> None:
+        self.strength = strength
+
+    def start(
+        self, initial_density: float, sparsity: float | None = None
+    ) -> PenaltyState:
+        """Begin a search under this penalty.
+
+        Parameters
+        ----------
+        initial_density : float
+            Density of the mask at the start.
+        sparsity : float, default=None
+            Fraction of zeros to steer to; None keeps the strength fixed.
+
+        Returns
+        -------
+        state : PenaltyState
+            What a search asks for the strength at every step.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `strength` is neither "auto" nor a number, at least 0.
+        """
+        if self.strength != "auto":
+            check_number(self.strength, "L0Penalty.strength", low=0)
+        target = None
+        if sparsity is not None:
+            target = CubicSparsity(sparsity, 1 - initial_density, end=_SETTLED_BY)
+        strength = None if self.strength == "auto" else float(self.strength)
+        return PenaltyState(strength, target)
+
+
+@dataclass
+class PenaltyState:
+    """The strength of a penalty while a search runs.
+
+    With a target, log(strength) follows the log of the ratio of the density to where
+    it should be by now: a drift proportional to the (clipped) error, and a damping
+    term on its change. Working with logarithms on both sides makes one setting serve
+    densities and costs of any size.
+
+    Parameters
+    ----------
+    strength : float or None
+        The price of one expected one; None until `calibrate` sets it.
+    target : CubicSparsity or None
+        The sparsity to have at each moment; None keeps the strength fixed.
+    """
+
+    strength: float | None
+    target: CubicSparsity | None
+    _origin: float = field(default=math.nan, repr=False)
+    _error: float = field(default=0.0, repr=False)
+
+    def calibrate(self, slope: float) -> None:
+        """Fix the first strength from the size of the cost's own gradient.
+
+        Parameters
+        ----------
+        slope : float
+            Mean absolute slope of the cost by a mask variable.
+        """
+        if self.strength is None or (self.strength == 0 and self.target is not None):
+            self.strength = _AUTO * max(slope, 1e-30)
+        if self.target is not None and math.isnan(self._origin):
+            self._origin = math.log(self.strength)
+
+    def follow(self, density: float, progress: float, step_size: float) -> None:
+        """Adapt the strength to the density of the mask.
+
+        Parameters
+        ----------
+        density : float
+            Expected fraction of ones, in [0, 1].
+        progress : float
+            Fraction of the search done, in [0, 1].
+        step_size : float
+            Fraction of the search that one step is.
+        """
+        if self.target is None or self.strength is None:
+            return
+        wanted = 1 - self.target(progress)
+        error = math.log(max(density, 1e-9) / max(wanted, 1e-9))
+        drift = _TRAVEL * step_size * max(-1.0, min(1.0, error))
+        log_strength = math.log(self.strength) + drift
+        log_strength += _DAMPING * (error - self._error)
+        self._error = error
+        low, high = self._origin - _REACH, self._origin + _REACH
+        self.strength = math.exp(max(low, min(high, log_strength)))
+
+    def state_dict(self) -> dict[str, float | None]:
+        """Return what is needed to go on later.
+
+        Returns
+        -------
+        state : dict
+            Plain numbers.
+        """
+        return {
+            "strength": self.strength,
+            "origin": self._origin,
+            "error": self._error,
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from a saved state.
+
+        Parameters
+        ----------
+        state : dict
+            What `state_dict` returned.
+        """
+        self.strength = state["strength"]
+        self._origin = state["origin"]
+        self._error = state["error"]

@@ -1,0 +1,161 @@
+"""Couplings: how n samples of the same Bernoulli variables depend on each other."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+
+from ..kernels import backend_for
+from ..utils import RandomStream
+
+
+class CoupledSamples(ABC):
+    """n samples of independent Bernoulli variables, regenerated on demand.
+
+    The marginals are exact and the coordinates independent of each other; only the n
+    samples of one coordinate may depend on each other.
+
+    Parameters
+    ----------
+    probabilities : torch.Tensor of shape (d,)
+        P(z_i = 1).
+    n_samples : int
+        The number n of samples.
+    stream : RandomStream
+        The address of the draws.
+    """
+
+    def __init__(
+        self, probabilities: torch.Tensor, n_samples: int, stream: RandomStream
+    ) -> None:
+        self.probabilities = probabilities
+        self.n_samples = n_samples
+        self.stream = stream
+        self._kernels = backend_for(probabilities.device)
+
+    @abstractmethod
+    def draw(self, samples: range) -> torch.Tensor:
+        """Return the samples of the given numbers.
+
+        Parameters
+        ----------
+        samples : range
+            Numbers from 0 to n - 1.
+
+        Returns
+        -------
+        z : torch.Tensor of shape (len(samples), d)
+            Zeros and ones.
+        """
+
+    @abstractmethod
+    def weighted_sum(self, weights: torch.Tensor) -> torch.Tensor:
+        """Return the sum over all samples s of ``weights[s] * z^(s)``.
+
+        Parameters
+        ----------
+        weights : torch.Tensor of shape (n,)
+            One weight a sample.
+
+        Returns
+        -------
+        total : torch.Tensor of shape (d,)
+            The sum; the samples are regenerated, not stored.
+        """
+
+    def correlation(self) -> torch.Tensor | float:
+        """Return the correlation of two samples of the same coordinate.
+
+        Returns
+        -------
+        correlation : float or torch.Tensor of shape (d,)
+            0 for independent samples.
+        """
+        return 0.0
+
+
+class Independent(CoupledSamples):
+    """Independent samples."""
+
+    def draw(self, samples: range) -> torch.Tensor:
+        """Return the samples of the given numbers."""
+        return self._kernels.bernoulli(self.probabilities, self.stream, samples)
+
+    def weighted_sum(self, weights: torch.Tensor) -> torch.Tensor:
+        """Return the sum over all samples s of ``weights[s] * z^(s)``."""
+        return self._kernels.bernoulli_weighted_sum(
+            self.probabilities, self.stream, weights
+        )
+
+
+class DirichletCopula(CoupledSamples):
+    """Mutually antithetic samples by the Dirichlet copula.
+
+    The coordinate with the rarer value 1 is copied from the event, the other one from
+    its complement; for n = 2 this is the plain antithetic pair. Source: Dimitriev and
+    Zhou (2021); Silva (2023), algorithm 5 (whose exponents are misplaced: see `doc`).
+    """
+
+    def __init__(
+        self, probabilities: torch.Tensor, n_samples: int, stream: RandomStream
+    ) -> None:
+        super().__init__(probabilities, n_samples, stream)
+        self._complement = probabilities > 0.5
+        self._thresholds = self._kernels.dirichlet_thresholds(
+            self._rarer(), stream, n_samples
+        )
+
+    def _rarer(self) -> torch.Tensor:
+        return torch.minimum(self.probabilities, 1 - self.probabilities)
+
+    def draw(self, samples: range) -> torch.Tensor:
+        """Return the samples of the given numbers."""
+        return self._kernels.coupled(
+            self._thresholds,
+            self._complement,
+            self.stream,
+            samples,
+            self.probabilities.dtype,
+        )
+
+    def weighted_sum(self, weights: torch.Tensor) -> torch.Tensor:
+        """Return the sum over all samples s of ``weights[s] * z^(s)``."""
+        return self._kernels.coupled_weighted_sum(
+            self._thresholds,
+            self._complement,
+            self.stream,
+            weights,
+            self.probabilities.dtype,
+        )
+
+    def correlation(self) -> torch.Tensor:
+        """Return the correlation of two samples of each coordinate.
+
+        Returns
+        -------
+        correlation : torch.Tensor of shape (d,)
+            In [-1, 0]; 0 where theta is 0 or 1.
+        """
+        return dirichlet_correlation(self._rarer(), self.n_samples)
+
+
+def dirichlet_correlation(tail: torch.Tensor, n_samples: int) -> torch.Tensor:
+    """Return the correlation of two samples coupled by the Dirichlet copula.
+
+    Parameters
+    ----------
+    tail : torch.Tensor of shape (d,)
+        q = min(theta, 1 - theta), the probability of the rarer value.
+    n_samples : int
+        The number n of coupled samples, at least 2.
+
+    Returns
+    -------
+    correlation : torch.Tensor of shape (d,)
+        (max(0, 2 q^(1/(n-1)) - 1)^(n-1) - q^2) / (q (1 - q)), and 0 where q = 0.
+    """
+    root = 1 + 2 * torch.expm1(tail.log() / (n_samples - 1))
+    both = root.clamp(min=0).pow(n_samples - 1)
+    rho = (both / tail - tail) / (1 - tail)
+    return torch.where(tail > 0, rho, torch.zeros_like(rho))

@@ -1,0 +1,90 @@
+"""The contract of every pseudo-Boolean function."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+
+from ..exceptions import ObjectiveError
+
+
+class PseudoBooleanFunction(ABC):
+    """A function J from {0, 1}^d to the real numbers, to be minimised.
+
+    A subclass sets `n_variables` and implements `_evaluate`. If the formula also
+    makes sense, and is differentiable, for points of [0, 1]^d, it sets
+    `relaxable` to True: methods that need a gradient of J then accept it.
+
+    Attributes
+    ----------
+    n_variables : int
+        The number d of binary variables.
+    relaxable : bool
+        Whether J accepts points of [0, 1]^d and carries gradients through them.
+
+    Notes
+    -----
+    Two optional methods make a function faster for those that can use them:
+    ``flip_deltas(z)`` gives the d changes of the cost when one variable is flipped,
+    and ``to_quadratic()`` an equal `QuadraticFunction`.
+    """
+
+    n_variables: int
+    relaxable: bool = False
+
+    @abstractmethod
+    def _evaluate(self, Z: torch.Tensor) -> torch.Tensor:
+        """Costs (n,) of the rows of a checked (n, d) floating point tensor."""
+
+    def __call__(self, Z: torch.Tensor | np.ndarray) -> torch.Tensor:
+        """Evaluate J on each row.
+
+        Parameters
+        ----------
+        Z : torch.Tensor or numpy.ndarray of shape (n, n_variables)
+            Points of {0, 1}^d, or of [0, 1]^d where the function is relaxable.
+
+        Returns
+        -------
+        costs : torch.Tensor of shape (n,)
+            One cost a row, on the device of Z.
+
+        Raises
+        ------
+        ValueError
+            If Z does not have `n_variables` columns.
+        ObjectiveError
+            If the function did not give one finite cost a row.
+        """
+        Z = torch.as_tensor(Z)
+        if Z.ndim != 2 or Z.shape[1] != self.n_variables:
+            raise ValueError(
+                f"Z has shape {tuple(Z.shape)}, but {type(self).__name__} takes "
+                f"(n, {self.n_variables})."
+            )
+        if not Z.is_floating_point():
+            Z = Z.to(torch.get_default_dtype())
+        costs = self._evaluate(Z)
+        self._check_costs(costs, Z.shape[0])
+        return costs
+
+    @property
+    def _label(self) -> str:
+        """How error messages call this function."""
+        return type(self).__name__
+
+    def _check_costs(self, costs: torch.Tensor, n: int) -> None:
+        if tuple(costs.shape) != (n,):
+            raise ObjectiveError(
+                f"{self._label} returned costs of shape {tuple(costs.shape)} "
+                f"for {n} rows; it must return shape ({n},)."
+            )
+        if not torch.isfinite(costs).all():
+            bad = int((~torch.isfinite(costs)).nonzero()[0, 0])
+            raise ObjectiveError(
+                f"{self._label} returned the cost {costs[bad].item()} for row "
+                f"{bad}; costs must be finite (price infeasible points with a large "
+                "finite number)."
+            )

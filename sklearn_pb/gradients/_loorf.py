@@ -1,0 +1,60 @@
+"""LOORF: REINFORCE with the other samples' mean cost as the baseline."""
+
+from __future__ import annotations
+
+import torch
+
+from ..distributions import Independent, Parametrization, Sigmoid
+from ..utils import RandomStream
+from ._base import (
+    Costs,
+    GradientEstimate,
+    at_least_two,
+    leave_one_out_weights,
+    parametrized,
+    sample_costs,
+)
+
+
+def loorf(
+    function: Costs,
+    logits: torch.Tensor,
+    stream: RandomStream,
+    *,
+    n_samples: int = 10,
+    parametrization: Parametrization = Sigmoid(),  # noqa: B008 (a frozen value)
+) -> GradientEstimate:
+    """Estimate the gradient of E[J(z)] with leave-one-out baselines.
+
+    Parameters
+    ----------
+    function : callable
+        J: maps (m, d) binary points to (m,) costs.
+    logits : torch.Tensor of shape (d,), or (2, d) for two-logit parametrizations
+        Where the gradient is taken.
+    stream : RandomStream
+        The address of the draws; give another one each step.
+    n_samples : int, default=10
+        Number of evaluations, at least 2.
+    parametrization : Parametrization, default=Sigmoid()
+        The map from logits to probabilities.
+
+    Returns
+    -------
+    estimate : GradientEstimate
+        Unbiased. Costs of shape (n_samples,).
+
+    Raises
+    ------
+    ValueError
+        If n_samples < 2.
+
+    Notes
+    -----
+    Silva (2023), equation (4.14); Kool et al. (2019).
+    """
+    at_least_two(n_samples, "loorf")
+    samples = Independent(parametrization.probabilities(logits), n_samples, stream)
+    costs = sample_costs(function, samples)
+    covariance = samples.weighted_sum(leave_one_out_weights(costs))
+    return parametrized(covariance, costs, logits, parametrization)

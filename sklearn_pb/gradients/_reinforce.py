@@ -1,0 +1,49 @@
+"""REINFORCE: the score function weighted by the cost."""
+
+from __future__ import annotations
+
+import torch
+
+from ..distributions import Independent, Parametrization, Sigmoid
+from ..utils import RandomStream
+from ._base import Costs, GradientEstimate, parametrized, sample_costs
+
+
+def reinforce(
+    function: Costs,
+    logits: torch.Tensor,
+    stream: RandomStream,
+    *,
+    n_samples: int = 10,
+    parametrization: Parametrization = Sigmoid(),  # noqa: B008 (a frozen value)
+) -> GradientEstimate:
+    """Estimate the gradient of E[J(z)] by the plain score function.
+
+    Parameters
+    ----------
+    function : callable
+        J: maps (m, d) binary points to (m,) costs.
+    logits : torch.Tensor of shape (d,), or (2, d) for two-logit parametrizations
+        Where the gradient is taken.
+    stream : RandomStream
+        The address of the draws; give another one each step.
+    n_samples : int, default=10
+        Number of evaluations, at least 1.
+    parametrization : Parametrization, default=Sigmoid()
+        The map from logits to probabilities.
+
+    Returns
+    -------
+    estimate : GradientEstimate
+        Unbiased. Costs of shape (n_samples,).
+
+    Notes
+    -----
+    Silva (2023), equation (4.10).
+    """
+    theta = parametrization.probabilities(logits)
+    samples = Independent(theta, n_samples, stream)
+    costs = sample_costs(function, samples)
+    weights = costs / n_samples
+    covariance = samples.weighted_sum(weights) - theta * weights.sum()
+    return parametrized(covariance, costs, logits, parametrization)

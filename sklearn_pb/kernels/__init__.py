@@ -1,0 +1,30 @@
+"""Sampling and score accumulation, with one face for every device.
+
+A backend is a module with the functions ``bernoulli``, ``bernoulli_weighted_sum``,
+``dirichlet_thresholds``, ``coupled`` and ``coupled_weighted_sum``; all give the same
+draws for the same stream.
+"""
+
+from types import ModuleType
+
+import torch
+
+from . import _numpy, _reference
+
+__all__ = ["backend_for"]
+
+
+def backend_for(device: torch.device) -> ModuleType:
+    """Return the kernels for tensors on a device.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the tensors live.
+
+    Returns
+    -------
+    backend : module
+        The cache-blocked numpy kernels on the CPU, the plain torch ones elsewhere.
+    """
+    return _numpy if device.type == "cpu" else _reference

@@ -1,0 +1,27 @@
+"""Methods: how a search over masks becomes training."""
+
+from ._base import Method, Search, SearchSpace
+from ._continuation import Continuation
+from ._hardening import grouped_top_k_mask, split_count, top_k_mask
+from ._logit_search import LogitSearch
+from ._magnitude import GradualMagnitude, Magnitude
+from ._monte_carlo import MonteCarlo
+from ._presets import PRESETS, resolve_method
+from ._straight_through import StraightThrough
+
+__all__ = [
+    "PRESETS",
+    "Continuation",
+    "GradualMagnitude",
+    "LogitSearch",
+    "Magnitude",
+    "Method",
+    "MonteCarlo",
+    "Search",
+    "SearchSpace",
+    "StraightThrough",
+    "grouped_top_k_mask",
+    "resolve_method",
+    "split_count",
+    "top_k_mask",
+]

@@ -1,0 +1,215 @@
+"""The contract of methods: hyperparameters that start a search over masks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from sklearn.base import BaseEstimator
+
+from ..constraints import L0Penalty
+from ..utils import RandomStream
+from ._hardening import grouped_top_k_mask
+
+Function = Callable[[torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """What a search needs to know about the variables it masks.
+
+    Parameters
+    ----------
+    n_variables : int
+        The number d of mask variables.
+    stream : RandomStream
+        Where every draw of the search comes from.
+    sparsity : float, default=None
+        Fraction of zeros wanted at the end; None leaves it to the penalty.
+    penalty : L0Penalty, default=None
+        The price of a one; None is no price.
+    groups : list of int, default=None
+        Sizes of consecutive groups that each keep their share of the ones.
+    magnitudes : callable, default=None
+        Gives the (d,) absolute values of the masked weights; None where there are
+        none (a pseudo-Boolean function).
+    device : torch.device or str, default="cpu"
+        Where the mask lives.
+    dtype : torch.dtype, default=torch.float32
+        Type of the mask.
+    """
+
+    n_variables: int
+    stream: RandomStream
+    sparsity: float | None = None
+    penalty: L0Penalty | None = None
+    groups: list[int] | None = None
+    magnitudes: Callable[[], torch.Tensor] | None = None
+    device: torch.device | str = "cpu"
+    dtype: torch.dtype = torch.float32
+
+    @property
+    def n_ones(self) -> int | None:
+        """Number of ones wanted at the end: d minus round(sparsity x d), or None."""
+        if self.sparsity is None:
+            return None
+        return self.n_variables - round(self.sparsity * self.n_variables)
+
+
+class Search(ABC):
+    """One run of a method: a mask that changes step by step until it is hardened.
+
+    A step is: `advance`, `mask` for the forward pass, `update`. A subclass implements
+    `mask`, `update` and `scores`.
+
+    Parameters
+    ----------
+    space : SearchSpace
+        What is masked.
+
+    Attributes
+    ----------
+    needs_slope : bool
+        Whether `update` wants the slope of the cost by the mask of the forward pass.
+    step : int
+        Number of the current step, from 0.
+    progress : float
+        Fraction of the search done, in [0, 1].
+    """
+
+    needs_slope: ClassVar[bool] = False
+
+    def __init__(self, space: SearchSpace) -> None:
+        self.space = space
+        self.step = 0
+        self.progress = 0.0
+        self._step_size = 0.0
+
+    def advance(self, progress: float) -> None:
+        """Begin a step.
+
+        Parameters
+        ----------
+        progress : float
+            Fraction of the search done, in [0, 1].
+        """
+        self._step_size = max(0.0, progress - self.progress)
+        self.progress = progress
+        self.step += 1
+
+    @abstractmethod
+    def mask(self) -> torch.Tensor:
+        """Return the mask of this step's forward pass.
+
+        Returns
+        -------
+        mask : torch.Tensor of shape (d,)
+            Values in [0, 1], without a gradient of its own.
+        """
+
+    @abstractmethod
+    def update(self, function: Function | None, slope: torch.Tensor | None) -> None:
+        """Learn from the cost.
+
+        Parameters
+        ----------
+        function : callable or None
+            J: maps (m, d) binary points to (m,) costs, without gradients.
+        slope : torch.Tensor of shape (d,) or None
+            dJ/dmask at `mask`, if `needs_slope`; may be overwritten.
+        """
+
+    @abstractmethod
+    def scores(self) -> torch.Tensor:
+        """Return how much each variable deserves to be one.
+
+        Returns
+        -------
+        scores : torch.Tensor of shape (d,)
+            Higher is kept longer; at least 0 where the method itself says one.
+        """
+
+    def density(self) -> float:
+        """Return the expected fraction of ones.
+
+        Returns
+        -------
+        density : float
+            In [0, 1].
+        """
+        return float(self.mask().mean())
+
+    def harden(self) -> torch.Tensor:
+        """Return the binary mask that the search ends with.
+
+        Returns
+        -------
+        mask : torch.Tensor of bool, shape (d,)
+            Exactly ``space.n_ones`` ones if a sparsity was asked for, else the
+            variables whose score is at least 0.
+        """
+        scores = self.scores()
+        if self.space.n_ones is None:
+            return scores >= 0
+        return grouped_top_k_mask(scores, self.space.n_ones, self.space.groups)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is needed to go on later.
+
+        Returns
+        -------
+        state : dict
+            Numbers and tensors.
+        """
+        return {"step": self.step, "progress": self.progress}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state.
+
+        Parameters
+        ----------
+        state : dict
+            What `state_dict` returned.
+        """
+        self.step = state["step"]
+        self.progress = state["progress"]
+
+
+class Method(BaseEstimator, ABC):
+    """Hyperparameters of a way to find a mask; `start` begins a search with them.
+
+    Attributes
+    ----------
+    needs_weights : bool
+        Whether the method ranks network weights (and so needs a network).
+    needs_relaxable : bool
+        Whether the cost must be differentiable by the mask.
+    learns : bool
+        Whether the mask is learned from the cost, so that a penalty can steer it.
+    """
+
+    needs_weights: ClassVar[bool] = False
+    needs_relaxable: ClassVar[bool] = False
+    learns: ClassVar[bool] = True
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise a clear error if a hyperparameter is out of its range."""
+
+    @abstractmethod
+    def start(self, space: SearchSpace) -> Search:
+        """Begin a search.
+
+        Parameters
+        ----------
+        space : SearchSpace
+            What is masked, towards which sparsity, with which random draws.
+
+        Returns
+        -------
+        search : Search
+            The state of the run.
+        """

@@ -1,0 +1,85 @@
+"""Binary masks with exactly k ones, over everything or group by group."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+
+def top_k_mask(scores: torch.Tensor, k: int) -> torch.Tensor:
+    """Return the mask of the k highest scores; ties never change the count.
+
+    Parameters
+    ----------
+    scores : torch.Tensor of shape (d,)
+        One score a variable.
+    k : int
+        Number of ones, in [0, d].
+
+    Returns
+    -------
+    mask : torch.Tensor of bool, shape (d,)
+        Exactly k ones.
+    """
+    d = len(scores)
+    if not 0 <= k <= d:
+        raise ValueError(f"k={k} must be an integer in [0, {d}], the number of scores.")
+    mask = torch.zeros(d, dtype=torch.bool, device=scores.device)
+    if k in (0, d):
+        mask[:k] = True
+    elif scores.device.type == "cpu":  # selection in O(d); torch.topk sorts
+        order = np.argpartition(scores.detach().numpy(), d - k)
+        mask.numpy()[order[d - k :]] = True
+    else:
+        mask[scores.topk(k, sorted=False).indices] = True
+    return mask
+
+
+def split_count(k: int, sizes: list[int]) -> list[int]:
+    """Share k ones among groups in proportion to their sizes, exactly.
+
+    Parameters
+    ----------
+    k : int
+        Number of ones in all.
+    sizes : list of int
+        Sizes of the groups.
+
+    Returns
+    -------
+    counts : list of int
+        They add up to k; what rounding leaves goes to the largest remainders.
+    """
+    total = sum(sizes)
+    counts = [k * size // total for size in sizes]
+    remainders = [k * size % total for size in sizes]
+    by_remainder = sorted(range(len(sizes)), key=lambda i: -remainders[i])
+    for i in by_remainder[: k - sum(counts)]:
+        counts[i] += 1
+    return counts
+
+
+def grouped_top_k_mask(
+    scores: torch.Tensor, k: int, groups: list[int] | None
+) -> torch.Tensor:
+    """Return a mask of k ones, chosen over everything or within each group.
+
+    Parameters
+    ----------
+    scores : torch.Tensor of shape (d,)
+        One score a variable.
+    k : int
+        Number of ones in all.
+    groups : list of int or None
+        Sizes of consecutive groups that each get their share of the ones; None lets
+        all variables compete.
+
+    Returns
+    -------
+    mask : torch.Tensor of bool, shape (d,)
+        Exactly k ones.
+    """
+    if groups is None:
+        return top_k_mask(scores, k)
+    parts = zip(scores.split(groups), split_count(k, groups), strict=True)
+    return torch.cat([top_k_mask(part, count) for part, count in parts])

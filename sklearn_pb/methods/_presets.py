@@ -1,0 +1,58 @@
+"""Strings are shorthands for methods; here they are resolved, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sklearn.base import clone
+
+from ..utils import check_choice
+from ._base import Method
+from ._continuation import Continuation
+from ._magnitude import GradualMagnitude, Magnitude
+from ._monte_carlo import MonteCarlo
+from ._straight_through import StraightThrough
+
+PRESETS: dict[str, Callable[[], Method]] = {
+    "arms": lambda: MonteCarlo(gradient="arms"),
+    "continuous": Continuation,
+    "exact": lambda: MonteCarlo(gradient="exact"),
+    "gmp": GradualMagnitude,
+    "loorf": lambda: MonteCarlo(gradient="loorf"),
+    "magnitude": Magnitude,
+    "reinforce": lambda: MonteCarlo(gradient="reinforce"),
+    "straight-through": StraightThrough,
+}
+
+
+def resolve_method(method: str | Method) -> Method:
+    """Return a checked method of its own for a string or an object.
+
+    Parameters
+    ----------
+    method : str or Method
+        A preset's name, or an object of `sklearn_pb.methods`.
+
+    Returns
+    -------
+    method : Method
+        A new object; the one given is not changed.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown or a hyperparameter is out of its range.
+    TypeError
+        If it is neither a string nor a method.
+    """
+    if isinstance(method, str):
+        check_choice(method, "method", PRESETS)
+        resolved = PRESETS[method]()
+    elif isinstance(method, Method):
+        resolved = clone(method)
+    else:
+        raise TypeError(
+            f"method={method!r} must be a string or an object of sklearn_pb.methods."
+        )
+    resolved.check()
+    return resolved

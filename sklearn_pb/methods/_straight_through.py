@@ -1,0 +1,104 @@
+"""Straight-through: Bernoulli masks in the forward pass, none in the backward pass."""
+
+from __future__ import annotations
+
+import torch
+
+from ..distributions import Independent, Sigmoid
+from ..utils import check_number
+from ._base import Function, Method, SearchSpace
+from ._logit_search import LogitSearch
+
+
+class StraightThrough(Method):
+    """Sample a mask, then treat it as its own probability.
+
+    Parameters
+    ----------
+    derivative : bool, default=False
+        False: the slope by the mask is the gradient of the logits (the identity).
+        True: times the derivative of the sigmoid.
+    initial_probability : float, default=0.5
+        Probability of a one at the start.
+    learning_rate : float, default=0.05
+        Size of a step of the logits (RMSprop).
+    smoothing : float, default=0.9
+        Memory of RMSprop, in [0, 1).
+
+    Notes
+    -----
+    Bengio et al. (2013); Silva (2023), section 5.1. Biased: it uses the slope of J at
+    corners in place of differences between them.
+    """
+
+    needs_relaxable = True
+
+    def __init__(
+        self,
+        *,
+        derivative: bool = False,
+        initial_probability: float = 0.5,
+        learning_rate: float = 0.05,
+        smoothing: float = 0.9,
+    ) -> None:
+        self.derivative = derivative
+        self.initial_probability = initial_probability
+        self.learning_rate = learning_rate
+        self.smoothing = smoothing
+
+    def check(self) -> None:
+        """Raise if a hyperparameter is out of its range."""
+        check_number(
+            self.initial_probability,
+            "initial_probability",
+            low=0,
+            high=1,
+            low_open=True,
+            high_open=True,
+        )
+        check_number(self.learning_rate, "learning_rate", low=0, low_open=True)
+        check_number(self.smoothing, "smoothing", low=0, high=1, high_open=True)
+
+    def start(self, space: SearchSpace) -> StraightThroughSearch:
+        """Begin a search."""
+        return StraightThroughSearch(space, self)
+
+
+class StraightThroughSearch(LogitSearch):
+    """A run of `StraightThrough`.
+
+    Parameters
+    ----------
+    space : SearchSpace
+        What is masked.
+    method : StraightThrough
+        The hyperparameters.
+    """
+
+    needs_slope = True
+
+    def __init__(self, space: SearchSpace, method: StraightThrough) -> None:
+        super().__init__(
+            space,
+            Sigmoid(),
+            method.initial_probability,
+            method.learning_rate,
+            method.smoothing,
+        )
+        self._derivative = method.derivative
+
+    def mask(self) -> torch.Tensor:
+        """Return a fresh sample."""
+        stream = self.space.stream.child(self.step)
+        return Independent(self.probabilities(), 1, stream).draw(range(1))[0]
+
+    def _slack(self) -> torch.Tensor:
+        if self._derivative:
+            return super()._slack()
+        return torch.ones_like(self.logits)  # the penalty goes straight through too
+
+    def _cost_gradient(
+        self, function: Function | None, slope: torch.Tensor | None
+    ) -> torch.Tensor:
+        assert slope is not None
+        return slope.mul_(self._slack()) if self._derivative else slope

@@ -1,0 +1,41 @@
+"""Training of masked networks, through skorch."""
+
+from ._batch_function import BatchFunction
+from ._fit_masked import MaskedFit, MaskingOptions, fit_masked
+from ._layout import MaskLayout, prunable_layout
+from ._mask_training import MaskTraining, Phases
+from ._masked_module import MaskedModule
+from ._networks import (
+    SmallNetwork,
+    build_net,
+    check_estimator_parameter,
+    initialize_net,
+    is_binary_net,
+    is_regression,
+)
+from ._representation import last_layer, representation
+from ._sample_weight import WeightedInputs, weighted_loss
+from ._seeding import SeededDraws
+
+__all__ = [
+    "BatchFunction",
+    "MaskLayout",
+    "MaskTraining",
+    "MaskedFit",
+    "MaskedModule",
+    "MaskingOptions",
+    "Phases",
+    "SeededDraws",
+    "SmallNetwork",
+    "WeightedInputs",
+    "build_net",
+    "check_estimator_parameter",
+    "fit_masked",
+    "initialize_net",
+    "is_binary_net",
+    "is_regression",
+    "last_layer",
+    "prunable_layout",
+    "representation",
+    "weighted_loss",
+]

@@ -1,0 +1,169 @@
+"""Train a network with a mask, and give it back with its zeros baked in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from torch import nn
+
+from ..constraints import L0Penalty
+from ..exceptions import NonFiniteLossError
+from ..methods import Method, SearchSpace
+from ..utils import RandomStream
+from ._layout import MaskLayout
+from ._mask_training import MaskTraining
+from ._masked_module import MaskedModule
+from ._sample_weight import weighted_loss
+from ._seeding import SeededDraws
+
+_SEARCH, _LAYERS = 2, 3  # addresses below the run's stream
+
+
+@dataclass(frozen=True)
+class MaskingOptions:
+    """How `fit_masked` runs; the parameters of `MaskPruner` by the same names."""
+
+    method: Method
+    sparsity: float | None
+    constraint: L0Penalty | None
+    scope: str
+    train_weights: bool
+    warmup: float
+    finetune: float
+    rescale: bool
+
+
+@dataclass(frozen=True)
+class MaskedFit:
+    """What `fit_masked` found.
+
+    Attributes
+    ----------
+    masks : dict of str to torch.Tensor
+        Boolean masks on the CPU, by parameter name.
+    history : list of dict
+        One record an epoch.
+    error : NonFiniteLossError or None
+        Why training stopped early; everything else is then the last good state.
+    """
+
+    masks: dict[str, torch.Tensor]
+    history: list[dict[str, Any]]
+    error: NonFiniteLossError | None
+
+
+def fit_masked(
+    net: NeuralNet,
+    layout: MaskLayout,
+    X: np.ndarray,
+    y: np.ndarray,
+    options: MaskingOptions,
+    stream: RandomStream,
+    sample_weight: np.ndarray | None = None,
+) -> MaskedFit:
+    """Train an initialised net while a method searches for its mask.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        Initialised; its module is trained in place and ends with zeros in it.
+    layout : MaskLayout
+        What is masked.
+    X, y : numpy.ndarray
+        Training data as the net takes it.
+    options : MaskingOptions
+        Method, target and phases.
+    stream : RandomStream
+        Where every draw of the run comes from.
+    sample_weight : numpy.ndarray of shape (n,), default=None
+        Weights of the rows.
+
+    Returns
+    -------
+    fit : MaskedFit
+        Masks and history.
+    """
+    module = net.module_
+    masked = MaskedModule(module, layout, rescale=options.rescale)
+    device = layout.parameters(module)[0].device
+    masked.draws = SeededDraws(stream.child(_LAYERS).torch_generator(device))
+    space = _search_space(masked, options, stream.child(_SEARCH), device)
+    training = MaskTraining(
+        masked, lambda: options.method.start(space), options.warmup, options.finetune
+    )
+    error = None
+    with ExitStack() as stack:
+        if not options.train_weights:
+            stack.enter_context(_frozen_weights(module))
+        net.module_ = masked
+        stack.callback(setattr, net, "module_", module)
+        inputs: Any = X
+        if sample_weight is not None:
+            inputs = stack.enter_context(weighted_loss(net, X, sample_weight))
+        net.callbacks_.insert(0, ("mask", training.initialize()))
+        stack.callback(net.callbacks_.pop, 0)
+        try:
+            net.partial_fit(inputs, y)
+        except NonFiniteLossError as stopped:
+            error = stopped
+        if not training.frozen:
+            training.freeze()
+        masked.bake()
+    assert masked.mask is not None
+    return MaskedFit(
+        {name: m.bool().cpu() for name, m in layout.split(masked.mask).items()},
+        [_record(row) for row in net.history],
+        error,
+    )
+
+
+@contextmanager
+def _frozen_weights(module: nn.Module) -> Iterator[None]:
+    trained = [p for p in module.parameters() if p.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
+
+
+def _search_space(
+    masked: MaskedModule,
+    options: MaskingOptions,
+    stream: RandomStream,
+    device: torch.device,
+) -> SearchSpace:
+    constraint = options.constraint
+    if constraint is None and options.method.learns:
+        constraint = L0Penalty()
+
+    def magnitudes() -> torch.Tensor:
+        weights = masked.layout.parameters(masked.module)
+        return torch.cat([w.detach().abs().flatten() for w in weights])
+
+    return SearchSpace(
+        masked.layout.n_variables,
+        stream,
+        sparsity=options.sparsity,
+        penalty=constraint,
+        groups=masked.layout.sizes if options.scope == "layer" else None,
+        magnitudes=magnitudes,
+        device=device,
+    )
+
+
+def _record(row: dict[str, Any]) -> dict[str, Any]:
+    """The scalar entries of an epoch of skorch's history."""
+    return {
+        key: value
+        for key, value in row.items()
+        if key != "batches" and not key.endswith(("_best", "batch_count"))
+    }

@@ -1,0 +1,237 @@
+"""Drive a mask search through a skorch net's own training loop."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback
+
+from ..exceptions import NonFiniteLossError, SparsityWarning
+from ..methods import Search
+from ._batch_function import BatchFunction
+from ._masked_module import MaskedModule
+
+
+@dataclass(frozen=True)
+class Phases:
+    """The parts of a run, in steps: dense, then searching, then the mask frozen.
+
+    Parameters
+    ----------
+    search : int
+        First step of the search.
+    freeze : int
+        First step with the mask frozen.
+    total : int
+        Number of steps.
+    """
+
+    search: int
+    freeze: int
+    total: int
+
+    @classmethod
+    def from_fractions(cls, total: int, warmup: float, finetune: float) -> Phases:
+        """Return the phases of a run of `total` steps.
+
+        Parameters
+        ----------
+        total : int
+            Number of steps.
+        warmup, finetune : float
+            Fractions of it before and after the search; the search keeps at least one
+            step.
+
+        Returns
+        -------
+        phases : Phases
+            In steps.
+        """
+        search = min(round(warmup * total), max(total - 1, 0))
+        return cls(search, max(search + 1, total - round(finetune * total)), total)
+
+    def progress(self, step: int) -> float:
+        """Return the fraction of the search done at a step of it.
+
+        Parameters
+        ----------
+        step : int
+            Number of the step.
+
+        Returns
+        -------
+        progress : float
+            0 at the first step of the search, 1 at the last.
+        """
+        return (step - self.search) / max(1, self.freeze - 1 - self.search)
+
+
+class MaskTraining(Callback):
+    """Give each training step its mask, and the search what the step has shown.
+
+    Parameters
+    ----------
+    masked : MaskedModule
+        The network in training.
+    start_search : callable
+        Begins the search when it is due (after a dense warm-up).
+    warmup, finetune : float
+        Fractions of the steps before and after the search.
+
+    Attributes
+    ----------
+    search : Search or None
+        The search, once it has begun.
+    frozen : bool
+        Whether the mask is final.
+    """
+
+    def __init__(
+        self,
+        masked: MaskedModule,
+        start_search: Callable[[], Search],
+        warmup: float,
+        finetune: float,
+    ) -> None:
+        self.masked = masked
+        self.start_search = start_search
+        self.warmup = warmup
+        self.finetune = finetune
+        self.search: Search | None = None
+        self.frozen = False
+        self._phases: Phases | None = None
+        self._step = 0
+        self._good: dict[str, Any] | None = None
+
+    def on_epoch_begin(
+        self, net: NeuralNet, dataset_train: Any = None, **kwargs: Any
+    ) -> None:
+        """Count the steps of the run at its first epoch; keep the last good state."""
+        if self._phases is None:
+            steps = len(net.get_iterator(dataset_train, training=True))
+            self._phases = Phases.from_fractions(
+                net.max_epochs * steps, self.warmup, self.finetune
+            )
+        self._good = {
+            "module": deepcopy(self.masked.module.state_dict()),
+            "search": deepcopy(self.search.state_dict()) if self.search else None,
+            "mask": self.masked.mask if self.frozen else None,
+        }
+
+    def on_batch_begin(
+        self, net: NeuralNet, batch: Any = None, training: bool = False, **kwargs: Any
+    ) -> None:
+        """Set the mask of the step."""
+        if not training or self.frozen:
+            return
+        assert self._phases is not None
+        if self._step >= self._phases.freeze:
+            self.freeze()
+        elif self._step >= self._phases.search:
+            if self.search is None:
+                self.search = self.start_search()
+            self.search.advance(self._phases.progress(self._step))
+            mask = self.search.mask()
+            self.masked.mask = mask.requires_grad_(self._wants_slope())
+
+    def on_grad_computed(
+        self, net: NeuralNet, named_parameters: Any = None, batch: Any = None, **kw: Any
+    ) -> None:
+        """Let the search learn from the batch."""
+        mask = self.masked.mask
+        if self.frozen or self.search is None or mask is None:
+            return
+        function = BatchFunction(net, self.masked, batch)
+        with torch.no_grad():
+            mask.requires_grad_(False)
+            slope, mask.grad = mask.grad, None
+            self.search.update(function, slope)
+
+    def on_batch_end(
+        self,
+        net: NeuralNet,
+        batch: Any = None,
+        training: bool = False,
+        loss: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Stop the run, with the last good state, if the loss is not finite."""
+        if not training:
+            return
+        self._step += 1
+        if loss is not None and not math.isfinite(float(loss)):
+            self._restore()
+            raise NonFiniteLossError(
+                f"the training loss became {float(loss)} at step {self._step} (epoch "
+                f"{len(net.history)}); the state at the start of that epoch was kept. "
+                "A smaller learning rate, of the net or of the method, may help."
+            )
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Record how sparse the mask is."""
+        net.history.record("phase", self.phase)
+        net.history.record("sparsity", 1 - self._density())
+        penalty = getattr(self.search, "penalty", None)
+        if penalty is not None:
+            net.history.record("strength", penalty.strength)
+
+    @property
+    def phase(self) -> str:
+        """ "warm-up", "search" or "frozen"."""
+        if self.frozen:
+            return "frozen"
+        return "search" if self.search is not None else "warm-up"
+
+    def freeze(self) -> None:
+        """Harden the mask for good."""
+        if self.search is None:
+            self.search = self.start_search()
+        if self.search.space.n_ones is not None:
+            self._warn_if_far()
+        hard = self.search.harden()
+        self.masked.mask = hard.to(self.search.space.dtype)
+        self.frozen = True
+
+    def _wants_slope(self) -> bool:
+        assert self.search is not None
+        trains = any(p.requires_grad for p in self.masked.module.parameters())
+        return self.search.needs_slope or not trains
+
+    def _density(self) -> float:
+        if self.frozen:
+            assert self.masked.mask is not None
+            return float(self.masked.mask.mean())
+        return 1.0 if self.search is None else self.search.density()
+
+    def _warn_if_far(self) -> None:
+        assert self.search is not None
+        if getattr(self.search, "penalty", None) is None:
+            return
+        own = float((self.search.scores() >= 0).float().mean())
+        wanted = self.search.space.n_ones / self.search.space.n_variables
+        if not wanted / 2 <= own <= 2 * wanted:
+            warnings.warn(
+                f"the learned mask keeps {own:.2%} of the weights by itself, but is cut "
+                f"to {wanted:.2%}; more epochs or a larger learning rate of the method "
+                "let the mask reach its target before it is frozen.",
+                SparsityWarning,
+                stacklevel=2,
+            )
+
+    def _restore(self) -> None:
+        assert self._good is not None
+        self.masked.module.load_state_dict(self._good["module"])
+        if self._good["mask"] is not None:
+            self.masked.mask = self._good["mask"]
+        elif self._good["search"] is not None:
+            assert self.search is not None
+            self.search.load_state_dict(self._good["search"])
+        else:
+            self.search = None

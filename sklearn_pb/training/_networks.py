@@ -1,0 +1,166 @@
+"""From what a user gives as `estimator` to a skorch net of our own to train."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import torch
+from sklearn.base import clone, is_regressor
+from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
+from torch import nn
+
+from ..utils import RandomStream
+from ._seeding import SeededDraws
+
+
+class SmallNetwork(nn.Module):
+    """The default network: one hidden layer between flattened inputs and outputs.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Number of input values.
+    n_outputs : int
+        Number of outputs.
+    n_hidden : int, default=100
+        Width of the hidden layer.
+    """
+
+    def __init__(self, n_inputs: int, n_outputs: int, n_hidden: int = 100) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(n_inputs, n_hidden)
+        self.output = nn.Linear(n_hidden, n_outputs)
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Return logits of shape (n, n_outputs)."""
+        return self.output(torch.relu(self.hidden(X.flatten(1))))
+
+
+def is_regression(estimator: Any) -> bool:
+    """Return whether an `estimator` parameter means regression.
+
+    Parameters
+    ----------
+    estimator : skorch.NeuralNet, nn.Module, class or None
+        What the user gave; a bare module is taken for a classifier.
+
+    Returns
+    -------
+    regression : bool
+        True for skorch's regressors only.
+    """
+    return isinstance(estimator, NeuralNet) and is_regressor(estimator)
+
+
+def is_binary_net(net: NeuralNet) -> bool:
+    """Return whether a net wants 0 / 1 targets as floats.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        The net.
+
+    Returns
+    -------
+    binary : bool
+        True for skorch's binary classifier.
+    """
+    return isinstance(net, NeuralNetBinaryClassifier)
+
+
+def check_estimator_parameter(estimator: Any) -> None:
+    """Raise if `estimator` is nothing that can be trained.
+
+    Parameters
+    ----------
+    estimator : object
+        What the user gave.
+
+    Raises
+    ------
+    TypeError
+        If it is not a skorch net, an nn.Module or None.
+    """
+    is_class = inspect.isclass(estimator) and issubclass(estimator, nn.Module)
+    if estimator is None or is_class or isinstance(estimator, (nn.Module, NeuralNet)):
+        return
+    raise TypeError(
+        f"estimator={estimator!r} must be a skorch net, a torch.nn.Module (an instance "
+        "or a class) or None."
+    )
+
+
+def build_net(
+    estimator: Any, *, n_inputs: int, n_outputs: int, device: str
+) -> NeuralNet:
+    """Return an uninitialised net of our own; what the user gave is not changed.
+
+    Parameters
+    ----------
+    estimator : skorch.NeuralNet, nn.Module, class or None
+        What the user gave.
+    n_inputs, n_outputs : int
+        Sizes of the default network.
+    device : str
+        "auto" keeps a net's own device and takes CUDA, where there is one, for
+        networks that come without a net.
+
+    Returns
+    -------
+    net : skorch.NeuralNet
+        Not yet initialised.
+    """
+    if isinstance(estimator, NeuralNet):
+        net = clone(estimator)
+        return net if device == "auto" else net.set_params(device=device)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    options: dict[str, Any] = {}
+    if estimator is None:
+        estimator = SmallNetwork
+        options = {"module__n_inputs": n_inputs, "module__n_outputs": n_outputs}
+    return NeuralNetClassifier(
+        clone(estimator, safe=False) if isinstance(estimator, nn.Module) else estimator,
+        criterion=nn.CrossEntropyLoss,
+        optimizer=torch.optim.Adam,
+        lr=2e-3,
+        max_epochs=60,
+        batch_size=64,
+        iterator_train__shuffle=True,
+        train_split=None,
+        device=device,
+        verbose=0,
+        **options,
+    )
+
+
+def initialize_net(net: NeuralNet, X: Any, stream: RandomStream) -> Any:
+    """Initialise a net from its own random stream, and run it once on two rows.
+
+    The run materialises lazy layers and shows what the network gives.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        A net that is not yet initialised.
+    X : array
+        The training inputs.
+    stream : RandomStream
+        Where initial weights and the order of batches are drawn.
+
+    Returns
+    -------
+    output : torch.Tensor of shape (2, ...)
+        The network's output for the first rows, in evaluation mode.
+    """
+    options = net.get_params(deep=False)
+    if options.get("iterator_train__generator") is None:
+        net.set_params(iterator_train__generator=stream.child(1).torch_generator())
+    device = net.device or "cpu"
+    with SeededDraws(stream.child(0).torch_generator("cpu")):
+        net.initialize()
+        net.module_.eval()
+        with torch.no_grad():
+            output = net.infer(torch.as_tensor(X[:2]).to(device))
+    return output[0] if isinstance(output, tuple) else output
