@@ -6,6 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from .functions import PseudoBooleanFunction
@@ -74,14 +75,20 @@ class Budget:
             and self.no_improvement > self.evaluations  # type: ignore[operator]
         ):
             raise ValueError(
-                f"Budget.no_improvement={self.no_improvement} can never be reached with "
-                f"Budget.evaluations={self.evaluations}; it must not be larger."
+                f"Budget.no_improvement={self.no_improvement} can never be reached "
+                f"with Budget.evaluations={self.evaluations}; it must not be larger."
             )
         return self
 
 
 class BudgetExhausted(Exception):
-    """Raised by an `Evaluator` to end a search; `reason` names the limit reached."""
+    """Raised by an `Evaluator` to end a search.
+
+    Parameters
+    ----------
+    reason : str
+        The limit that was reached: a field of `Budget`, or a caller's own word.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -97,26 +104,37 @@ class Evaluator(PseudoBooleanFunction):
         The function to evaluate.
     budget : Budget
         The limits.
+    price : float, default=0.0
+        What each one of a point costs on top, when points are compared.
 
     Attributes
     ----------
     n_evaluations : int
         Rows evaluated so far.
     best_cost : float
-        The lowest cost of a binary point so far (infinite before the first).
+        The lowest cost of a binary point so far, with the price of its ones (infinite
+        before the first).
     best_point : torch.Tensor of shape (d,) or None
         Where it was found.
+    recent : list of torch.Tensor
+        Costs of every call, without the price, for the caller to read and to clear.
     """
 
-    def __init__(self, function: PseudoBooleanFunction, budget: Budget) -> None:
+    def __init__(
+        self, function: PseudoBooleanFunction, budget: Budget, price: float = 0.0
+    ) -> None:
         self.function = function
         self.budget = budget.check()
+        self.price = price
         self.n_variables = function.n_variables
         self.relaxable = function.relaxable
         self.n_evaluations = 0
         self.best_cost = math.inf
         self.best_point: torch.Tensor | None = None
+        self.recent: list[torch.Tensor] = []
         self._last_improvement = 0
+        self._progress = 0.0
+        self._seconds_a_row = math.inf
         self._start = time.perf_counter()
 
     @property
@@ -124,12 +142,30 @@ class Evaluator(PseudoBooleanFunction):
         """Seconds since the search began."""
         return time.perf_counter() - self._start
 
-    def __call__(self, Z: torch.Tensor) -> torch.Tensor:
+    @property
+    def progress(self) -> float:
+        """Fraction of the budget used, in [0, 1]; it never falls.
+
+        The largest used fraction of `evaluations` and `seconds`, or that of
+        `no_improvement` where neither is limited.
+        """
+        budget, used = self.budget, self._progress
+        if budget.evaluations is not None:
+            used = max(used, self.n_evaluations / budget.evaluations)
+        if budget.seconds is not None:
+            used = max(used, self.seconds / budget.seconds)
+        if budget.evaluations is None and budget.seconds is None:
+            assert budget.no_improvement is not None  # Budget.check saw to it
+            used = max(used, self._without_improvement / budget.no_improvement)
+        self._progress = min(1.0, used)
+        return self._progress
+
+    def __call__(self, Z: torch.Tensor | np.ndarray) -> torch.Tensor:
         """Evaluate binary rows, remember the best, end the search at a limit.
 
         Parameters
         ----------
-        Z : torch.Tensor of shape (n, d)
+        Z : torch.Tensor or numpy.ndarray of shape (n, d)
             Points of {0, 1}^d.
 
         Returns
@@ -140,16 +176,23 @@ class Evaluator(PseudoBooleanFunction):
         Raises
         ------
         BudgetExhausted
-            When a limit is reached; rows over the limit are not evaluated.
+            When a limit is reached, and ever after; rows over the limit are not
+            evaluated.
         """
-        allowed = Z[: self._allowed(len(Z))]
-        costs = super().__call__(allowed)
-        self._record(allowed, costs)
         self._stop_if_done()
-        return costs
+        Z = torch.as_tensor(Z)
+        if not len(Z):
+            return self.function(Z)
+        parts = []
+        while len(Z):
+            allowed = self._allowed(len(Z))
+            parts.append(self._evaluate(Z[:allowed]))
+            Z = Z[allowed:]
+            self._stop_if_done()
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def relaxed(self, z: torch.Tensor) -> torch.Tensor:
-        """Evaluate one point of [0, 1]^d with its gradient; it counts as one evaluation.
+        """Evaluate one point of [0, 1]^d with its gradient, as one evaluation.
 
         Parameters
         ----------
@@ -159,27 +202,51 @@ class Evaluator(PseudoBooleanFunction):
         Returns
         -------
         cost : torch.Tensor, scalar
-            The cost, which is not a candidate for the best.
+            The cost. Only a point of {0, 1}^d is a candidate for the best.
         """
-        self.n_evaluations += 1
-        cost = self.function(z[None])[0]
         self._stop_if_done()
-        return cost
+        with torch.enable_grad():
+            costs = self.function(z[None])
+        point = z.detach()[None]
+        if bool(((point == 0) | (point == 1)).all()):
+            self._record(point, costs.detach())
+        else:
+            self.n_evaluations += 1
+        self.recent.append(costs.detach())
+        self._stop_if_done()
+        return costs[0]
 
     def _evaluate(self, Z: torch.Tensor) -> torch.Tensor:
-        return self.function(Z)
+        start = time.perf_counter()
+        with torch.no_grad():
+            costs = self.function(Z)
+            self._record(Z, costs)
+        self.recent.append(costs)
+        self._seconds_a_row = (time.perf_counter() - start) / len(Z)
+        return costs
 
     def _allowed(self, n: int) -> int:
-        if self.budget.evaluations is None:
-            return n
-        return min(n, self.budget.evaluations - self.n_evaluations)
+        """How many of n rows may be evaluated at once, at least 1."""
+        budget = self.budget
+        if budget.evaluations is not None:
+            n = min(n, budget.evaluations - self.n_evaluations)
+        if budget.no_improvement is not None:
+            n = min(n, budget.no_improvement - self._without_improvement)
+        if budget.seconds is not None:  # the first row alone tells how long one takes
+            n = min(n, int((budget.seconds - self.seconds) / self._seconds_a_row))
+        return max(1, n)
+
+    @property
+    def _without_improvement(self) -> int:
+        return self.n_evaluations - self._last_improvement
 
     def _record(self, Z: torch.Tensor, costs: torch.Tensor) -> None:
-        best = int(costs.argmin())
-        if costs[best] < self.best_cost:
-            self.best_cost = float(costs[best])
-            self.best_point = Z[best].detach().clone()
-            self._last_improvement = self.n_evaluations + best + 1
+        ranked = costs + self.price * Z.sum(dim=1) if self.price else costs
+        cost, row = ranked.min(dim=0)
+        if cost.item() < self.best_cost:
+            self.best_cost = cost.item()
+            self.best_point = Z[row].detach().clone()
+            self._last_improvement = self.n_evaluations + int(row) + 1
         self.n_evaluations += len(costs)
 
     def _stop_if_done(self) -> None:
@@ -192,6 +259,6 @@ class Evaluator(PseudoBooleanFunction):
             raise BudgetExhausted("seconds")
         if (
             budget.no_improvement is not None
-            and self.n_evaluations - self._last_improvement >= budget.no_improvement
+            and self._without_improvement >= budget.no_improvement
         ):
             raise BudgetExhausted("no_improvement")

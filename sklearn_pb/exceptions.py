@@ -1,4 +1,4 @@
-"""Errors and warnings of sklearn_pb, each also an error that scikit-learn users catch."""
+"""Errors and warnings, each also one that scikit-learn users catch."""
 
 __all__ = [
     "NonFiniteLossError",

@@ -95,6 +95,13 @@ class PenaltyState:
     _origin: float = field(default=math.nan, repr=False)
     _error: float = field(default=0.0, repr=False)
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether the first strength is fixed, so that `follow` can start."""
+        if self.target is None:
+            return self.strength is not None
+        return not math.isnan(self._origin)
+
     def calibrate(self, slope: float) -> None:
         """Fix the first strength from the size of the cost's own gradient.
 
@@ -120,7 +127,7 @@ class PenaltyState:
         step_size : float
             Fraction of the search that one step is.
         """
-        if self.target is None or self.strength is None:
+        if self.target is None or self.strength is None or not self.calibrated:
             return
         wanted = 1 - self.target(progress)
         error = math.log(max(density, 1e-9) / max(wanted, 1e-9))

@@ -29,7 +29,7 @@ class CoupledSamples(ABC):
     def __init__(
         self, probabilities: torch.Tensor, n_samples: int, stream: RandomStream
     ) -> None:
-        self.probabilities = probabilities
+        self.probabilities = probabilities.detach()
         self.n_samples = n_samples
         self.stream = stream
         self._kernels = backend_for(probabilities.device)
@@ -64,8 +64,13 @@ class CoupledSamples(ABC):
             The sum; the samples are regenerated, not stored.
         """
 
-    def correlation(self) -> torch.Tensor | float:
+    def correlation(self, part: slice = slice(None)) -> torch.Tensor | float:
         """Return the correlation of two samples of the same coordinate.
+
+        Parameters
+        ----------
+        part : slice, default=slice(None)
+            The coordinates asked for; all of them by default.
 
         Returns
         -------
@@ -76,7 +81,17 @@ class CoupledSamples(ABC):
 
 
 class Independent(CoupledSamples):
-    """Independent samples."""
+    """Independent samples.
+
+    Parameters
+    ----------
+    probabilities : torch.Tensor of shape (d,)
+        P(z_i = 1).
+    n_samples : int
+        The number n of samples.
+    stream : RandomStream
+        The address of the draws.
+    """
 
     def draw(self, samples: range) -> torch.Tensor:
         """Return the samples of the given numbers."""
@@ -94,20 +109,40 @@ class DirichletCopula(CoupledSamples):
 
     The coordinate with the rarer value 1 is copied from the event, the other one from
     its complement; for n = 2 this is the plain antithetic pair. Source: Dimitriev and
-    Zhou (2021); Silva (2023), algorithm 5 (whose exponents are misplaced: see `doc`).
+    Zhou (2021); Silva (2023), algorithm 5 (whose exponents are misplaced: see
+    ``doc/errata.md``).
+
+    Parameters
+    ----------
+    probabilities : torch.Tensor of shape (d,)
+        P(z_i = 1).
+    n_samples : int
+        The number n of samples, at least 2.
+    stream : RandomStream
+        The address of the draws.
+
+    Raises
+    ------
+    ValueError
+        If n_samples < 2.
+
+    Notes
+    -----
+    Draws have 32 bits, so a value whose probability is far below 2^-32 may never come.
     """
 
     def __init__(
         self, probabilities: torch.Tensor, n_samples: int, stream: RandomStream
     ) -> None:
+        if n_samples < 2:
+            raise ValueError(
+                f"n_samples={n_samples} cannot be coupled; it must be at least 2."
+            )
         super().__init__(probabilities, n_samples, stream)
-        self._complement = probabilities > 0.5
+        self._complement = self.probabilities > 0.5
         self._thresholds = self._kernels.dirichlet_thresholds(
-            self._rarer(), stream, n_samples
+            _rarer(self.probabilities), stream, n_samples
         )
-
-    def _rarer(self) -> torch.Tensor:
-        return torch.minimum(self.probabilities, 1 - self.probabilities)
 
     def draw(self, samples: range) -> torch.Tensor:
         """Return the samples of the given numbers."""
@@ -129,15 +164,24 @@ class DirichletCopula(CoupledSamples):
             self.probabilities.dtype,
         )
 
-    def correlation(self) -> torch.Tensor:
+    def correlation(self, part: slice = slice(None)) -> torch.Tensor:
         """Return the correlation of two samples of each coordinate.
+
+        Parameters
+        ----------
+        part : slice, default=slice(None)
+            The coordinates asked for; all of them by default.
 
         Returns
         -------
         correlation : torch.Tensor of shape (d,)
             In [-1, 0]; 0 where theta is 0 or 1.
         """
-        return dirichlet_correlation(self._rarer(), self.n_samples)
+        return dirichlet_correlation(_rarer(self.probabilities[part]), self.n_samples)
+
+
+def _rarer(probabilities: torch.Tensor) -> torch.Tensor:
+    return torch.minimum(probabilities, 1 - probabilities)
 
 
 def dirichlet_correlation(tail: torch.Tensor, n_samples: int) -> torch.Tensor:

@@ -51,7 +51,7 @@ class Parametrization(ABC):
 
     @abstractmethod
     def _score_factor(self, logits: torch.Tensor) -> torch.Tensor:
-        """theta'(r) / (theta (1 - theta)), shaped as the logits."""
+        """theta'(r) / (theta (1 - theta)), of a shape that broadcasts to the logits."""
 
     def pull_back(self, covariance: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
         """Return the gradient for the logits of a covariance with each z_i.
@@ -105,7 +105,7 @@ class Parametrization(ABC):
         theta = self.probabilities(logits)
         return self.pull_back(theta * (1 - theta), logits)
 
-    def constrain_(self, logits: torch.Tensor) -> None:
+    def constrain_(self, logits: torch.Tensor) -> None:  # noqa: B027
         """Bring updated logits back into their domain, in place.
 
         Parameters
@@ -136,7 +136,7 @@ class Sigmoid(Parametrization):
         return torch.logit(probabilities)
 
     def _score_factor(self, logits: torch.Tensor) -> torch.Tensor:
-        return torch.ones_like(logits)
+        return logits.new_ones(())
 
 
 @dataclass(frozen=True)

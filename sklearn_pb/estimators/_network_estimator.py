@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,260 @@ from sklearn.base import (
 )
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.preprocessing import LabelEncoder
-from sklearn.utils import ClassifierTags, RegressorTags, Tags
+from sklearn.utils import ClassifierTags, RegressorTags, Tags, check_array
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
-    _check_sample_weight_public as check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
 )
+from torch import nn
+
+from ..training import (
+    build_net,
+    check_estimator_parameter,
+    initialize_net,
+    is_binary_net,
+    is_regression,
+    last_layer,
+    representation,
+    steady_threads,
+)
+from ..utils import RandomStream
+
+
+def _is_classifier(self: NetworkEstimator) -> bool:
+    if is_regression(self.estimator):
+        raise AttributeError(
+            f"{type(self).__name__} has class probabilities only around a classifier; "
+            f"its estimator is {type(self.estimator).__name__}."
+        )
+    return True
+
+
+class NetworkEstimator(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """Base of estimators that hold a network as `estimator`.
+
+    A subclass implements `_fit_network`. Inputs are checked and cast, labels encoded,
+    and predictions delegated to the fitted skorch net `estimator_`.
+    """
+
+    estimator: Any
+    device: str
+    random_state: Any
+
+    @abstractmethod
+    def _fit_network(
+        self,
+        net: Any,
+        X: np.ndarray,
+        y: np.ndarray,
+        stream: RandomStream,
+        sample_weight: np.ndarray | None,
+    ) -> None:
+        """Train an initialised net in place and set the fitted attributes."""
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
+        """Check everything, then train."""
+        check_estimator_parameter(self.estimator)
+        X, y = validate_data(
+            self, X, y, allow_nd=True, dtype="numeric", multi_output=True
+        )
+        self._keeps_integers = _takes_integers(self.estimator)
+        X = self._cast(X)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X)
+        y, n_outputs = self._encode_target(y)
+        stream = RandomStream.from_random_state(self.random_state)
+        net = build_net(
+            self.estimator,
+            n_inputs=int(np.prod(X.shape[1:])),
+            n_outputs=n_outputs,
+            device=self.device,
+        )
+        output = initialize_net(net, X, stream.child(0))
+        y = self._match_output(net, y, tuple(output.shape))
+        rows = torch.as_tensor(X[:2]).to(net.device or "cpu")
+        self._layer = last_layer(net.module_, rows)
+        with steady_threads(net.module_):
+            self._fit_network(net, X, y, stream.child(1), sample_weight)
+        self.estimator_ = net
+        self._n_features_out = representation(net, self._layer, X[:1]).shape[1]
+
+    def _cast(self, X: np.ndarray) -> np.ndarray:
+        if self._keeps_integers and X.dtype.kind in "iu":
+            X = X.astype(np.int64, copy=False)
+        else:
+            X = X.astype(np.float32, copy=False)
+        return X if X.flags.writeable else X.copy()  # torch wants writable memory
+
+    def _encode_target(self, y: np.ndarray) -> tuple[np.ndarray, int]:
+        """The target as a net takes it, and the number of outputs it needs."""
+        if is_regression(self.estimator):
+            y = np.asarray(y, dtype=np.float32)
+            self._target_ndim = y.ndim
+            return y, 1 if y.ndim == 1 else y.shape[1]
+        check_classification_targets(y)
+        encoder = LabelEncoder()
+        encoded = encoder.fit_transform(y).astype(np.int64)
+        self.classes_ = encoder.classes_
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"y has only one class, {self.classes_[0]!r}; a classifier needs at "
+                "least two classes."
+            )
+        return encoded, len(self.classes_)
+
+    def _match_output(
+        self, net: Any, y: np.ndarray, shape: tuple[int, ...]
+    ) -> np.ndarray:
+        """Bring the target to the shape of the network's output, or say why not."""
+        if is_regression(self.estimator):
+            wanted = (len(y), *shape[1:])
+            if y.size != np.prod(wanted):
+                raise ValueError(
+                    f"the network gives {shape[1:] or 'one'} outputs a row, but y has "
+                    f"shape {y.shape}."
+                )
+            return y.reshape(wanted)
+        if is_binary_net(net):
+            if len(self.classes_) > 2:
+                raise ValueError(
+                    f"y has {len(self.classes_)} classes, but {type(net).__name__} "
+                    "tells only two apart."
+                )
+            return y.astype(np.float32)
+        if len(shape) < 2 or shape[1] < len(self.classes_):
+            raise ValueError(
+                f"the network gives outputs of shape {shape} for two rows, but y has "
+                f"{len(self.classes_)} classes; it needs one output a class."
+            )
+        return y
+
+    def _check_input(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, allow_nd=True, dtype="numeric")
+        return self._cast(X)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict labels, or values for a regressor.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            Inputs, as in `fit`.
+
+        Returns
+        -------
+        y : numpy.ndarray of shape (n,)
+            Entries of `classes_`, or values shaped as the target of `fit`.
+        """
+        X = self._check_input(X)
+        if is_regression(self.estimator):
+            with steady_threads(self.estimator_.module_):
+                values = self.estimator_.predict(X)
+            return values.reshape(len(X)) if self._target_ndim == 1 else values
+        return self.classes_[self._class_probabilities(X).argmax(axis=1)]
+
+    @available_if(_is_classifier)
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Predict class probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            Inputs, as in `fit`.
+
+        Returns
+        -------
+        probabilities : numpy.ndarray of shape (n, n_classes)
+            Columns in the order of `classes_`.
+        """
+        return self._class_probabilities(self._check_input(X))
+
+    def _class_probabilities(self, X: np.ndarray) -> np.ndarray:
+        """Probabilities of the classes of `fit`; a network may have outputs to spare."""
+        with steady_threads(self.estimator_.module_):
+            probabilities = self.estimator_.predict_proba(X)
+        probabilities = probabilities[:, : len(self.classes_)].astype(np.float64)
+        return probabilities / probabilities.sum(axis=1, keepdims=True)
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the penultimate representation: what the last layer is given.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            Inputs, as in `fit`.
+
+        Returns
+        -------
+        features : numpy.ndarray of shape (n, n_features_out)
+            The inputs of the last layer with weights, flattened.
+        """
+        X = self._check_input(X)
+        with steady_threads(self.estimator_.module_):
+            return representation(self.estimator_, self._layer, X)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy, or R^2 for a regressor.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            Inputs.
+        y : array-like of shape (n,)
+            True labels or values.
+        sample_weight : array-like of shape (n,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            1 is perfect.
+        """
+        metric = r2_score if is_regression(self.estimator) else accuracy_score
+        return float(metric(y, self.predict(X), sample_weight=sample_weight))
+
+    def __sklearn_tags__(self) -> Tags:
+        """Say what kind of estimator this is."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        tags.input_tags.three_d_array = True
+        if is_regression(self.estimator):
+            tags.estimator_type = "regressor"
+            tags.regressor_tags = RegressorTags()
+        else:
+            tags.estimator_type = "classifier"
+            tags.classifier_tags = ClassifierTags()
+        return tags
+
+
+def _check_sample_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray:
+    weight = check_array(
+        sample_weight,
+        ensure_2d=False,
+        ensure_non_negative=True,
+        input_name="sample_weight",
+    )
+    if weight.ndim != 1:
+        raise ValueError(
+            f"sample_weight has shape {weight.shape}; it must be 1D, of length {len(X)}."
+        )
+    check_consistent_length(X, weight)
+    if not weight.any():
+        raise ValueError("sample_weight must have at least one positive weight.")
+    return weight
+
+
+def _takes_integers(estimator: Any) -> bool:
+    """Whether the network looks its inputs up in a table."""
+    module = estimator if isinstance(estimator, nn.Module) else None
+    module = getattr(estimator, "module", module)
+    return isinstance(module, nn.Module) and any(
+        isinstance(layer, (nn.Embedding, nn.EmbeddingBag)) for layer in module.modules()
+    )

@@ -12,6 +12,7 @@ from ._base import (
     at_least_two,
     leave_one_out_weights,
     parametrized,
+    parts_of,
     sample_costs,
 )
 
@@ -60,5 +61,6 @@ def arms(
     samples = DirichletCopula(parametrization.probabilities(logits), n_samples, stream)
     costs = sample_costs(function, samples)
     covariance = samples.weighted_sum(leave_one_out_weights(costs))
-    covariance /= 1 - samples.correlation()
+    for part in parts_of(len(covariance)):
+        covariance[part] /= 1 - samples.correlation(part)
     return parametrized(covariance, costs, logits, parametrization)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -11,7 +11,9 @@ from ..distributions import CoupledSamples, Parametrization
 
 Costs = Callable[[torch.Tensor], torch.Tensor]
 
-ROWS_AT_ONCE = 1 << 15  # coordinates of samples that exist at the same time, if d allows
+ROWS_AT_ONCE = 1 << 15  # coordinates of the samples held at a time, if d allows
+PARTS = 32  # a d-vector is worked on in so many parts: temporaries stay small
+SHORTEST_PART = 1 << 15
 
 
 class GradientEstimate(NamedTuple):
@@ -52,6 +54,24 @@ def sample_costs(function: Costs, samples: CoupledSamples) -> torch.Tensor:
             for s in range(0, n, chunk)
         ]
     )
+
+
+def parts_of(d: int) -> Iterator[slice]:
+    """Yield the ranges of coordinates to work on one after the other.
+
+    Parameters
+    ----------
+    d : int
+        The number of coordinates.
+
+    Yields
+    ------
+    part : slice
+        A few dozen ranges at most, or one if d is small.
+    """
+    length = max(SHORTEST_PART, -(-d // PARTS))
+    for start in range(0, d, length):
+        yield slice(start, min(start + length, d))
 
 
 def leave_one_out_weights(costs: torch.Tensor) -> torch.Tensor:
@@ -103,7 +123,7 @@ def parametrized(
     Parameters
     ----------
     covariance : torch.Tensor of shape (d,)
-        Estimate of Cov(J, z_i).
+        Estimate of Cov(J, z_i); overwritten where it has the shape of the logits.
     costs : torch.Tensor of shape (n,)
         The costs it was made from.
     logits : torch.Tensor
@@ -116,4 +136,11 @@ def parametrized(
     estimate : GradientEstimate
         The gradient and the costs.
     """
-    return GradientEstimate(parametrization.pull_back(covariance, logits), costs)
+    covariance, logits = covariance.detach(), logits.detach()
+    same = covariance.shape == logits.shape
+    gradient = covariance if same else torch.empty_like(logits)
+    for part in parts_of(len(covariance)):
+        gradient[..., part] = parametrization.pull_back(
+            covariance[part], logits[..., part]
+        )
+    return GradientEstimate(gradient, costs)

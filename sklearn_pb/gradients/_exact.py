@@ -57,7 +57,7 @@ def exact(
             f"n_variables={d} is too large for the exact gradient, which enumerates "
             f"2^d points; it must be at most {MAX_VARIABLES}."
         )
-    all_costs, mean, moment = [], 0.0, torch.zeros_like(theta)
+    all_costs, mean, moment = [], theta.new_zeros(()), torch.zeros_like(theta)
     for Z in enumerate_points(d):
         Z = Z.to(theta)
         costs = function(Z).to(theta)

@@ -41,9 +41,8 @@ def reinforce(
     -----
     Silva (2023), equation (4.10).
     """
-    theta = parametrization.probabilities(logits)
-    samples = Independent(theta, n_samples, stream)
+    samples = Independent(parametrization.probabilities(logits), n_samples, stream)
     costs = sample_costs(function, samples)
-    weights = costs / n_samples
-    covariance = samples.weighted_sum(weights) - theta * weights.sum()
+    covariance = samples.weighted_sum(costs / n_samples)
+    covariance.sub_(samples.probabilities, alpha=float(costs.mean()))
     return parametrized(covariance, costs, logits, parametrization)

@@ -43,8 +43,8 @@ def straight_through(
 
     Notes
     -----
-    Bengio et al. (2013); Silva (2023), section 5.1. On J(z) = (z - C)^2 with C near
-    1/2 it drifts to the wrong end.
+    Bengio et al. (2013); Silva (2023), section 5.1. On J(z) = (z - C)^2 it is
+    drawn to theta = C, not to the better end of the two.
     """
     samples = Independent(parametrization.probabilities(logits), n_samples, stream)
     Z = samples.draw(range(n_samples)).requires_grad_()
@@ -53,5 +53,5 @@ def straight_through(
         (slopes,) = torch.autograd.grad(costs.sum(), Z)
     slope = slopes.mean(dim=0)
     if derivative:
-        slope = slope * parametrization.derivative(logits)
+        slope = slope * parametrization.derivative(logits.detach())
     return GradientEstimate(slope, costs.detach())

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
+from numpy.typing import DTypeLike
 
 from ..utils import RandomStream
 from ..utils._random import GOLDEN, MULTIPLIER_1, MULTIPLIER_2
@@ -40,7 +41,9 @@ def words(first: np.ndarray, second: np.ndarray, start: int, count: int) -> np.n
     return np.bitwise_xor(x, y, out=x)
 
 
-def _draws(stream: RandomStream, samples: np.ndarray, columns: slice, dtype: type):
+def _draws(
+    stream: RandomStream, samples: np.ndarray, columns: slice, dtype: type
+) -> np.ndarray:
     """Unsigned integer draws (m, columns) of the width of `dtype`."""
     per_word = 8 // np.dtype(dtype).itemsize
     start, stop = columns.start // per_word, -(-columns.stop // per_word)
@@ -56,14 +59,16 @@ def _blocks(d: int, samples: np.ndarray) -> Iterator[tuple[np.ndarray, slice]]:
             yield samples[i : i + group], slice(start, min(start + BLOCK, d))
 
 
-def _fill(block: Block, d: int, samples: np.ndarray, dtype) -> torch.Tensor:
+def _fill(block: Block, d: int, samples: np.ndarray, dtype: DTypeLike) -> torch.Tensor:
     z = np.empty((len(samples), d), dtype)
     for rows, columns in _blocks(d, np.arange(len(samples))):
         z[rows, columns] = block(samples[rows], columns)
     return torch.from_numpy(z)
 
 
-def _weighted_sum(block: Block, d: int, weights: torch.Tensor, dtype) -> torch.Tensor:
+def _weighted_sum(
+    block: Block, d: int, weights: torch.Tensor, dtype: DTypeLike
+) -> torch.Tensor:
     w = weights.numpy().astype(dtype)
     total = np.zeros(d, dtype)
     for rows, columns in _blocks(d, np.arange(len(w))):
@@ -72,7 +77,7 @@ def _weighted_sum(block: Block, d: int, weights: torch.Tensor, dtype) -> torch.T
 
 
 def _bernoulli_block(probabilities: np.ndarray, stream: RandomStream) -> Block:
-    """Exact samples: a draw equal to its 16-bit threshold is refined by 53 more bits."""
+    """Exact samples: 53 more bits refine a draw equal to its 16-bit threshold."""
     tie_stream = stream.child(TIES)
 
     def block(samples: np.ndarray, columns: slice) -> np.ndarray:

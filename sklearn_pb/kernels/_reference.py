@@ -23,11 +23,14 @@ def _shift(x: torch.Tensor, bits: int) -> torch.Tensor:
     return (x >> bits) & ((1 << (64 - bits)) - 1)
 
 
-def _keys(stream: RandomStream, samples, device) -> tuple[torch.Tensor, torch.Tensor]:
-    first, second = stream.sample_keys(np.asarray(samples))
-    return tuple(
-        torch.from_numpy(k.view(np.int64)).to(device)[:, None] for k in (first, second)
+def _keys(
+    stream: RandomStream, samples: range, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    first, second = (
+        torch.from_numpy(keys.view(np.int64)).to(device)[:, None]
+        for keys in stream.sample_keys(np.asarray(samples))
     )
+    return first, second
 
 
 def words(
@@ -40,7 +43,9 @@ def words(
     return x ^ _shift(x, 31)
 
 
-def _draws(stream: RandomStream, samples, d: int, bits: int, device) -> torch.Tensor:
+def _draws(
+    stream: RandomStream, samples: range, d: int, bits: int, device: torch.device
+) -> torch.Tensor:
     """Unsigned draws (m, d) of `bits` bits, as int64."""
     coordinates = torch.arange(d, device=device)
     per_word = 64 // bits

@@ -8,7 +8,7 @@ from ..distributions import Sigmoid
 from ..schedules import ExponentialSharpness
 from ..utils import check_number
 from ._base import Function, Method, SearchSpace
-from ._logit_search import LogitSearch
+from ._logit_search import LogitSearch, roomy_density
 
 
 class Continuation(Method):
@@ -89,10 +89,12 @@ class ContinuationSearch(LogitSearch):
     needs_slope = True
 
     def __init__(self, space: SearchSpace, method: Continuation) -> None:
-        initial = float(torch.sigmoid(torch.tensor(float(method.s_init))))
+        initial = float(torch.tensor(method.s_init, dtype=torch.float64).sigmoid())
         super().__init__(
             space, Sigmoid(), initial, method.learning_rate, method.smoothing
         )
+        if roomy_density(initial, space.sparsity) == initial:
+            self.logits.fill_(float(method.s_init))  # exact, however large it is
         self._sharpness = ExponentialSharpness(float(method.beta_final))
         self._saturation = method.saturation
         self._mask = self.probabilities()
@@ -113,7 +115,7 @@ class ContinuationSearch(LogitSearch):
 
     def probabilities(self) -> torch.Tensor:
         """Return sigma(beta s)."""
-        return torch.sigmoid(self.beta * self.logits) if self.step else self.logits.sigmoid()
+        return torch.sigmoid(self.beta * self.logits)
 
     def scores(self) -> torch.Tensor:
         """Return s itself, finer than the mask where that saturates."""
@@ -124,10 +126,13 @@ class ContinuationSearch(LogitSearch):
         return torch.addcmul(mask, mask, mask, value=-1).mul_(self.beta)
 
     def _cost_gradient(
-        self, function: Function | None, slope: torch.Tensor | None
+        self,
+        function: Function | None,
+        slope: torch.Tensor | None,
+        slack: torch.Tensor | None,
     ) -> torch.Tensor:
-        assert slope is not None
-        return slope.mul_(self._slack())
+        assert slope is not None and slack is not None
+        return slope.mul_(slack)
 
     def update(self, function: Function | None, slope: torch.Tensor | None) -> None:
         """Take one optimizer step on s, then keep it where its gradient lives."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -62,19 +63,24 @@ class LogitSearch(Search):
 
     @abstractmethod
     def _cost_gradient(
-        self, function: Function | None, slope: torch.Tensor | None
+        self,
+        function: Function | None,
+        slope: torch.Tensor | None,
+        slack: torch.Tensor | None,
     ) -> torch.Tensor:
         """Gradient of the cost alone for the logits."""
 
     def _slack(self) -> torch.Tensor:
-        """Derivative of each probability by its logit: what the penalty acts through."""
+        """Derivative of each probability by its logit, which the penalty acts by."""
         return self.parametrization.derivative(self.logits)
 
     def update(self, function: Function | None, slope: torch.Tensor | None) -> None:
         """Take one optimizer step on the logits, down the cost plus the penalty."""
-        gradient = self._cost_gradient(function, slope)
+        wants_slack = self.needs_slope or self.penalty is not None
+        slack = self._slack() if wants_slack else None
+        gradient = self._cost_gradient(function, slope, slack)
         if self.penalty is not None:
-            slack = self._slack()
+            assert slack is not None
             self._steer(gradient, slack)
             gradient.add_(slack, alpha=self.penalty.strength or 0.0)
         self.logits.grad = gradient
@@ -83,9 +89,9 @@ class LogitSearch(Search):
 
     def _steer(self, gradient: torch.Tensor, slack: torch.Tensor) -> None:
         assert self.penalty is not None
-        if self.penalty.strength is None or self.step <= 1:
-            mean_slack = float(slack.abs().mean())
-            self.penalty.calibrate(float(gradient.abs().mean()) / max(mean_slack, 1e-30))
+        if not self.penalty.calibrated:
+            mean_slack = max(float(slack.abs().mean()), 1e-30)
+            self.penalty.calibrate(float(gradient.abs().mean()) / mean_slack)
         elif self.penalty.target is not None:
             self.penalty.follow(self.density(), self.progress, self._step_size)
 
@@ -100,8 +106,12 @@ class LogitSearch(Search):
         return self.parametrization.probabilities(self.logits)
 
     def density(self) -> float:
-        """Return the mean probability."""
-        return float(self.probabilities().mean())
+        """Return the fraction of variables that are more likely one than zero.
+
+        The mean probability is no guide to the mask that a search ends with: while
+        the probabilities are undecided, few of them need be above one half.
+        """
+        return float((self.scores() >= 0).to(self.logits.dtype).mean())
 
     def scores(self) -> torch.Tensor:
         """Return the probabilities minus one half."""
@@ -111,7 +121,7 @@ class LogitSearch(Search):
         """Return logits, optimizer and penalty, with the step."""
         state = super().state_dict()
         state["logits"] = self.logits.clone()
-        state["optimizer"] = self._optimizer.state_dict()
+        state["optimizer"] = deepcopy(self._optimizer.state_dict())
         state["penalty"] = self.penalty.state_dict() if self.penalty else None
         return state
 
@@ -119,7 +129,7 @@ class LogitSearch(Search):
         """Go on from a saved state."""
         super().load_state_dict(state)
         self.logits.copy_(state["logits"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        self._optimizer.load_state_dict(deepcopy(state["optimizer"]))
         if self.penalty is not None:
             self.penalty.load_state_dict(state["penalty"])
 

@@ -30,7 +30,7 @@ class MonteCarlo(Method):
         `sklearn_pb.distributions`.
     initial_probability : float, default=0.5
         Probability of a one at the start.
-    learning_rate : float, default=0.05
+    learning_rate : float, default=0.1
         Size of a step of the logits (RMSprop).
     smoothing : float, default=0.9
         Memory of RMSprop, in [0, 1).
@@ -54,7 +54,7 @@ class MonteCarlo(Method):
         n_samples: int = 10,
         parametrization: str | Parametrization = "sigmoid",
         initial_probability: float = 0.5,
-        learning_rate: float = 0.05,
+        learning_rate: float = 0.1,
         smoothing: float = 0.9,
     ) -> None:
         self.gradient = gradient
@@ -120,7 +120,10 @@ class MonteCarloSearch(LogitSearch):
         return Independent(self.probabilities(), 1, stream).draw(range(1))[0]
 
     def _cost_gradient(
-        self, function: Function | None, slope: torch.Tensor | None
+        self,
+        function: Function | None,
+        slope: torch.Tensor | None,
+        slack: torch.Tensor | None,
     ) -> torch.Tensor:
         assert function is not None
         return self._estimator(

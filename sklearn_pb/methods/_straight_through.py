@@ -20,7 +20,7 @@ class StraightThrough(Method):
         True: times the derivative of the sigmoid.
     initial_probability : float, default=0.5
         Probability of a one at the start.
-    learning_rate : float, default=0.05
+    learning_rate : float, default=0.1
         Size of a step of the logits (RMSprop).
     smoothing : float, default=0.9
         Memory of RMSprop, in [0, 1).
@@ -38,7 +38,7 @@ class StraightThrough(Method):
         *,
         derivative: bool = False,
         initial_probability: float = 0.5,
-        learning_rate: float = 0.05,
+        learning_rate: float = 0.1,
         smoothing: float = 0.9,
     ) -> None:
         self.derivative = derivative
@@ -98,7 +98,10 @@ class StraightThroughSearch(LogitSearch):
         return torch.ones_like(self.logits)  # the penalty goes straight through too
 
     def _cost_gradient(
-        self, function: Function | None, slope: torch.Tensor | None
+        self,
+        function: Function | None,
+        slope: torch.Tensor | None,
+        slack: torch.Tensor | None,
     ) -> torch.Tensor:
-        assert slope is not None
-        return slope.mul_(self._slack()) if self._derivative else slope
+        assert slope is not None and slack is not None
+        return slope.mul_(slack) if self._derivative else slope

@@ -16,6 +16,7 @@ from ._networks import (
 from ._representation import last_layer, representation
 from ._sample_weight import WeightedInputs, weighted_loss
 from ._seeding import SeededDraws
+from ._threads import steady_threads
 
 __all__ = [
     "BatchFunction",
@@ -37,5 +38,6 @@ __all__ = [
     "last_layer",
     "prunable_layout",
     "representation",
+    "steady_threads",
     "weighted_loss",
 ]

@@ -94,9 +94,9 @@ def fit_masked(
     device = layout.parameters(module)[0].device
     masked.draws = SeededDraws(stream.child(_LAYERS).torch_generator(device))
     space = _search_space(masked, options, stream.child(_SEARCH), device)
-    training = MaskTraining(
-        masked, lambda: options.method.start(space), options.warmup, options.finetune
-    )
+    # A supermask has no weights to warm up or fine-tune: all of the run is search.
+    parts = (options.warmup, options.finetune) if options.train_weights else (0, 0)
+    training = MaskTraining(masked, lambda: options.method.start(space), *parts)
     error = None
     with ExitStack() as stack:
         if not options.train_weights:

@@ -116,14 +116,22 @@ class MaskTraining(Callback):
         """Count the steps of the run at its first epoch; keep the last good state."""
         if self._phases is None:
             steps = len(net.get_iterator(dataset_train, training=True))
-            self._phases = Phases.from_fractions(
-                net.max_epochs * steps, self.warmup, self.finetune
-            )
+            self.plan(net.max_epochs * steps)
         self._good = {
             "module": deepcopy(self.masked.module.state_dict()),
             "search": deepcopy(self.search.state_dict()) if self.search else None,
             "mask": self.masked.mask if self.frozen else None,
         }
+
+    def plan(self, n_steps: int) -> None:
+        """Fix where the phases of the run begin.
+
+        Parameters
+        ----------
+        n_steps : int
+            Number of training steps of the whole run.
+        """
+        self._phases = Phases.from_fractions(n_steps, self.warmup, self.finetune)
 
     def on_batch_begin(
         self, net: NeuralNet, batch: Any = None, training: bool = False, **kwargs: Any
@@ -166,10 +174,10 @@ class MaskTraining(Callback):
         if not training:
             return
         self._step += 1
-        if loss is not None and not math.isfinite(float(loss)):
+        if loss is not None and not math.isfinite(loss.item()):
             self._restore()
             raise NonFiniteLossError(
-                f"the training loss became {float(loss)} at step {self._step} (epoch "
+                f"the training loss became {loss.item()} at step {self._step} (epoch "
                 f"{len(net.history)}); the state at the start of that epoch was kept. "
                 "A smaller learning rate, of the net or of the method, may help."
             )

@@ -136,7 +136,7 @@ class _ApplyMask(torch.autograd.Function):
                 None if g is None else g * s
                 for g, s in zip(gradients, ctx.scales, strict=True)
             ]
-        slope = torch.zeros_like(mask) if ctx.needs_input_grad[0] else None
+        slope = torch.empty_like(mask) if ctx.needs_input_grad[0] else None
         weight_gradients = []
         offset = 0
         for weight, gradient, wanted in zip(
@@ -144,6 +144,8 @@ class _ApplyMask(torch.autograd.Function):
         ):
             part = slice(offset, offset := offset + weight.numel())
             if gradient is None:
+                if slope is not None:
+                    slope[part] = 0
                 weight_gradients.append(None)
                 continue
             if slope is not None:

@@ -14,6 +14,9 @@ from ..utils import RandomStream
 from ._seeding import SeededDraws
 
 
+ITERATORS = ("iterator_train", "iterator_valid")
+
+
 class SmallNetwork(nn.Module):
     """The default network: one hidden layer between flattened inputs and outputs.
 
@@ -138,7 +141,9 @@ def build_net(
 def initialize_net(net: NeuralNet, X: Any, stream: RandomStream) -> Any:
     """Initialise a net from its own random stream, and run it once on two rows.
 
-    The run materialises lazy layers and shows what the network gives.
+    The run materialises lazy layers and shows what the network gives. Iterators
+    without a generator get one, also where they do not shuffle: torch's loaders draw
+    a number from the global generator otherwise.
 
     Parameters
     ----------
@@ -154,9 +159,10 @@ def initialize_net(net: NeuralNet, X: Any, stream: RandomStream) -> Any:
     output : torch.Tensor of shape (2, ...)
         The network's output for the first rows, in evaluation mode.
     """
-    options = net.get_params(deep=False)
-    if options.get("iterator_train__generator") is None:
-        net.set_params(iterator_train__generator=stream.child(1).torch_generator())
+    for part, iterator in enumerate(ITERATORS, start=1):
+        if net.get_params(deep=False).get(f"{iterator}__generator") is None:
+            generator = stream.child(part).torch_generator()
+            net.set_params(**{f"{iterator}__generator": generator})
     device = net.device or "cpu"
     with SeededDraws(stream.child(0).torch_generator("cpu")):
         net.initialize()

@@ -52,7 +52,8 @@ class RandomStream:
     def __post_init__(self) -> None:
         key = mix(self.seed & _MASK)
         for part in self.path:
-            key = mix(key ^ mix(part & _MASK))
+            # Not symmetric: otherwise child(s) of every seed s would be one stream.
+            key = mix(mix(key) ^ (part & _MASK))
         object.__setattr__(self, "key", key)
 
     def child(self, *path: int) -> RandomStream:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from numbers import Integral, Real
 
 
@@ -46,7 +47,7 @@ def check_number(
     allowed = f"{'an integer' if integer else 'a number'} in {interval}"
     if isinstance(value, bool) or not isinstance(value, kind):
         raise TypeError(f"{name}={value!r} must be {allowed}.")
-    number = float(value)  # type: ignore[arg-type]
+    number = float(value)
     inside = (number > low if low_open else number >= low) and (
         number < high if high_open else number <= high
     )
@@ -54,7 +55,7 @@ def check_number(
         raise ValueError(f"{name}={value!r} must be {allowed}.")
 
 
-def check_choice(value: object, name: str, choices: object) -> None:
+def check_choice(value: object, name: str, choices: Iterable[str]) -> None:
     """Raise unless a value is one of the choices.
 
     Parameters
@@ -71,7 +72,7 @@ def check_choice(value: object, name: str, choices: object) -> None:
     ValueError
         If the value is none of them.
     """
-    names = sorted(choices)  # type: ignore[call-overload]
+    names = sorted(choices)
     if not isinstance(value, str) or value not in names:
         raise ValueError(
             f"{name}={value!r} is unknown; it must be one of {', '.join(names)}."

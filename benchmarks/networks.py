@@ -1,0 +1,77 @@
+"""Networks of the benchmarks."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class LeNet300100(nn.Sequential):
+    """LeNet-300-100: fully connected, 266,200 weights on 28 x 28 images."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Flatten(),
+            nn.Linear(784, 300),
+            nn.ReLU(),
+            nn.Linear(300, 100),
+            nn.ReLU(),
+            nn.Linear(100, 10),
+        )
+
+
+class SmallConv(nn.Sequential):
+    """Two convolutions and two linear layers, 105,000 weights on 28 x 28 images."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Conv2d(1, 16, 3, padding=1),
+            nn.BatchNorm2d(16),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(16, 32, 3, padding=1),
+            nn.BatchNorm2d(32),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(32 * 49, 64),
+            nn.ReLU(),
+            nn.Linear(64, 10),
+        )
+
+
+class _Block(nn.Module):
+    def __init__(self, n_in: int, n_out: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(n_in, n_out, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(n_out)
+        self.conv2 = nn.Conv2d(n_out, n_out, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(n_out)
+        self.stride, self.extra = stride, n_out - n_in
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        if self.extra or self.stride > 1:  # option A: subsample and pad with zeros
+            x = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.extra))
+        return F.relu(x + y)
+
+
+class ResNet20(nn.Sequential):
+    """ResNet-20 for 32 x 32 colour images (He et al., 2016), 270,000 weights."""
+
+    def __init__(self) -> None:
+        widths = [16, 16, 16, 16, 32, 32, 32, 64, 64, 64]
+        blocks = [
+            _Block(n_in, n_out, 2 if n_out > n_in else 1)
+            for n_in, n_out in zip(widths[:-1], widths[1:], strict=True)
+        ]
+        super().__init__(
+            nn.Conv2d(3, 16, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(16),
+            nn.ReLU(),
+            *blocks,
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(64, 10),
+        )

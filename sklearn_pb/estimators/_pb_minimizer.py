@@ -1,0 +1,223 @@
+"""Minimisation of a pseudo-Boolean function as a scikit-learn estimator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.optimize import OptimizeResult
+from sklearn.base import BaseEstimator
+from sklearn.feature_selection import SelectorMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..budget import Budget
+from ..constraints import L0Penalty
+from ..exceptions import ObjectiveError
+from ..functions import PseudoBooleanFunction, SubsetSelection
+from ..methods import Method
+from ..solvers import minimize
+from ..utils._sklearn import HasMethods, fit_context
+from ._feature_methods import FeatureMethods
+from ._progress_lines import ProgressLines
+from ._remembered_function import RememberedFunction
+
+DEFAULT_BUDGET = Budget(evaluations=2000, no_improvement=500)
+
+
+class PBMinimizer(FeatureMethods, SelectorMixin, BaseEstimator):
+    """Find the zeros and ones that minimise a pseudo-Boolean function.
+
+    With an objective over features this is a feature selector: `fit` binds the
+    objective to the data, and the solution says which columns are kept. With a
+    function, it minimises that function, and the data are ignored.
+
+    Parameters
+    ----------
+    objective : object with a method `bind`, PseudoBooleanFunction or None, default=None
+        What is minimised. ``bind(X, y)`` gives a function with one variable a
+        feature; None stands for `sklearn_pb.functions.SubsetSelection()`, the
+        choice of features for a linear or logistic model.
+    method : str or Method, default="loorf"
+        "arms", "continuous", "exact", "loorf", "reinforce", "straight-through", or an
+        object of `sklearn_pb.methods`.
+    budget : Budget, default=None
+        When to stop; None means ``Budget(evaluations=2000, no_improvement=500)``.
+    constraint : L0Penalty, default=None
+        A price of each one on top of the objective.
+    random_state : int, numpy.random.RandomState or None, default=None
+        An int gives the same result in every call of `fit`.
+    verbose : int, default=0
+        If 1, a line is printed at steps 1, 2, 4, 8, ...; if more, at every step.
+
+    Attributes
+    ----------
+    solution_ : ndarray of bool, shape (d,)
+        The best point found.
+    cost_ : float
+        Its cost.
+    probabilities_ : ndarray of shape (d,) or None
+        The method's last probability of a one for each variable.
+    history_ : list of dict
+        How the search went, one record a step; ``pandas.DataFrame(history_)`` works.
+    n_evaluations_ : int
+        Evaluations used.
+    n_iter_ : int
+        Steps of the method.
+    stop_reason_ : str
+        The limit of the budget that ended the search: "evaluations", "seconds",
+        "target" or "no_improvement"; or "error", if the function failed.
+    n_features_in_ : int
+        Number of features seen in `fit`, if it saw any.
+    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+        Their names, if all of them are strings.
+
+    See Also
+    --------
+    sklearn_pb.minimize : The same as a function, with a scipy result.
+
+    Notes
+    -----
+    A bound objective computes the cost of a point once; coming back to it counts as
+    an evaluation, but takes no time.
+
+    Comparing methods on a function with `GridSearchCV` works too, as the score is
+    then the negative cost of the solution: give any X of the right length.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_pb.estimators import PBMinimizer
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> selector = PBMinimizer(random_state=0).fit(X, y)
+    >>> selector.get_feature_names_out()
+    array(['sex', 'bmi', 'bp', 's1', 's2', 's5'], dtype=object)
+    """
+
+    _parameter_constraints: dict = {
+        "objective": [HasMethods(["bind"]), PseudoBooleanFunction, None],
+        "method": [str, Method],
+        "budget": [Budget, None],
+        "constraint": [L0Penalty, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        objective: Any = None,
+        *,
+        method: str | Method = "loorf",
+        budget: Budget | None = None,
+        constraint: L0Penalty | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.objective = objective
+        self.method = method
+        self.budget = budget
+        self.constraint = constraint
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # The objective and the method are estimators too: they check their parameters.
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any = None, y: Any = None) -> PBMinimizer:
+        """Bind the objective to the data and minimise it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), default=None
+            The features; ignored if `objective` is a function.
+        y : array-like of shape (n_samples,), default=None
+            The targets; ignored if `objective` is a function.
+
+        Returns
+        -------
+        self : PBMinimizer
+            The fitted estimator.
+
+        Raises
+        ------
+        ObjectiveError
+            If the function does not give one finite cost a row. What was found until
+            then is kept in the fitted attributes.
+        """
+        function = self._bound(X, y, reset=True)
+        if not self._has_function():
+            function = RememberedFunction(function)
+        try:
+            result = minimize(
+                function,
+                method=self.method,
+                budget=DEFAULT_BUDGET if self.budget is None else self.budget,
+                constraint=self.constraint,
+                random_state=self.random_state,
+                callback=ProgressLines(self.verbose) if self.verbose else None,
+            )
+        except ObjectiveError as error:
+            if hasattr(error, "result"):
+                self._keep(error.result)
+            raise
+        self._keep(result)
+        return self
+
+    def score(self, X: Any = None, y: Any = None) -> float:
+        """Return minus the cost of the solution.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), default=None
+            Data that the objective is bound to anew; None means the data of `fit`.
+        y : array-like of shape (n_samples,), default=None
+            Their targets.
+
+        Returns
+        -------
+        score : float
+            Higher is better.
+        """
+        check_is_fitted(self)
+        if X is None or self._has_function():
+            return -self.cost_
+        point = torch.from_numpy(self.solution_.astype(np.float64))
+        cost = float(self._bound(X, y, reset=False)(point[None])[0])
+        return -(cost + self._price() * float(point.sum()))
+
+    def _bound(self, X: Any, y: Any, *, reset: bool) -> PseudoBooleanFunction:
+        """The function to minimise."""
+        if self._has_function():
+            return self.objective
+        objective = SubsetSelection() if self.objective is None else self.objective
+        if X is None:
+            raise ValueError(
+                f"X=None, but the objective {objective!r} chooses features of data; "
+                "call fit(X, y)."
+            )
+        X, y = validate_data(self, X, y, reset=reset)
+        return objective.bind(X, y)
+
+    def _has_function(self) -> bool:
+        return isinstance(self.objective, PseudoBooleanFunction)
+
+    def _price(self) -> float:
+        return 0.0 if self.constraint is None else float(self.constraint.strength)
+
+    def _keep(self, result: OptimizeResult) -> None:
+        self.solution_ = result.x.astype(bool)
+        self.cost_ = result.fun
+        self.probabilities_ = result.probabilities
+        self.history_ = result.history
+        self.n_evaluations_ = result.nfev
+        self.n_iter_ = result.nit
+        self.stop_reason_ = result.stop_reason
+
+    def _get_support_mask(self) -> np.ndarray:
+        check_is_fitted(self)
+        return self.solution_
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = not self._has_function()
+        return tags

@@ -1,0 +1,28 @@
+"""A callback that prints how a minimisation goes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ProgressLines:
+    """Print a line at steps 1, 2, 4, 8, ..., or at every step.
+
+    Parameters
+    ----------
+    verbose : int
+        1 for the former, more for the latter.
+    """
+
+    def __init__(self, verbose: int) -> None:
+        self.verbose = verbose
+
+    def __call__(self, record: dict[str, Any]) -> None:
+        """Print the record of a step if its turn has come."""
+        step = record["step"]
+        if self.verbose > 1 or step & (step - 1) == 0:
+            print(
+                f"[PBMinimizer] step {step}, {record['n_evaluations']} evaluations, "
+                f"{record['seconds']:.1f} s: best cost {record['best_cost']:.6g}, "
+                f"mean {record['mean_cost']:.6g}"
+            )

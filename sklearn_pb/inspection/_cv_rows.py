@@ -1,0 +1,125 @@
+"""Read the results of a search over methods and sparsities, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+def results_of(search: Any) -> Mapping[str, Any]:
+    """Return the `cv_results_` of a fitted search, or the mapping given.
+
+    Parameters
+    ----------
+    search : fitted search or mapping
+        For example a GridSearchCV.
+
+    Returns
+    -------
+    cv_results : mapping
+        Column names to columns.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+    """
+    results = getattr(search, "cv_results_", search)
+    if not isinstance(results, Mapping):
+        raise TypeError(
+            f"cv_results must be a fitted search or its cv_results_, got "
+            f"{type(search).__name__}."
+        )
+    return results
+
+
+def find_column(results: Mapping[str, Any], parameter: str) -> str | None:
+    """Return the column of a parameter, whatever steps and estimators hold it.
+
+    Parameters
+    ----------
+    results : mapping
+        Column names to columns.
+    parameter : str
+        "sparsity" finds "param_sparsity" and "param_prune__sparsity" alike.
+
+    Returns
+    -------
+    column : str or None
+        None where the search did not vary it.
+
+    Raises
+    ------
+    ValueError
+        If more than one column would do.
+    """
+    if f"param_{parameter}" in results:
+        return f"param_{parameter}"
+    columns = [
+        name
+        for name in results
+        if name.startswith("param_") and name.endswith(f"__{parameter}")
+    ]
+    if len(columns) > 1:
+        raise ValueError(
+            f"{parameter!r} could be any of {', '.join(columns)}; give the full name."
+        )
+    return columns[0] if columns else None
+
+
+def read_rows(
+    search: Any, param_method: str, param_sparsity: str, metric: str
+) -> list[dict[str, Any]]:
+    """Return a row for each candidate of a search.
+
+    Parameters
+    ----------
+    search : fitted search or mapping
+        Where the results are.
+    param_method, param_sparsity : str
+        Names of the parameters, with or without the steps that lead to them.
+    metric : str
+        Which of several scores.
+
+    Returns
+    -------
+    rows : list of dict
+        With keys method, sparsity, mean, std and fit_time.
+
+    Raises
+    ------
+    ValueError
+        If the sparsity or the score is not among the results.
+    """
+    results = results_of(search)
+    sparsity = find_column(results, param_sparsity)
+    if sparsity is None:
+        varied = [name for name in results if name.startswith("param_")]
+        raise ValueError(
+            f"param_sparsity={param_sparsity!r} is not among the parameters of the "
+            f"search: {', '.join(varied) or 'none'}."
+        )
+    if f"mean_test_{metric}" not in results:
+        raise ValueError(
+            f"metric={metric!r}: there is no mean_test_{metric} among the results."
+        )
+    method = find_column(results, param_method)
+    methods = results[method] if method else [""] * len(results[sparsity])
+    columns = {
+        "method": [name if isinstance(name, str) else repr(name) for name in methods],
+        "sparsity": [_number(value) for value in results[sparsity]],
+        "mean": np.asarray(results[f"mean_test_{metric}"]).tolist(),
+        "std": np.asarray(results[f"std_test_{metric}"]).tolist(),
+        "fit_time": np.asarray(results["mean_fit_time"]).tolist(),
+    }
+    keys = list(columns)
+    return [
+        dict(zip(keys, row, strict=True)) for row in zip(*columns.values(), strict=True)
+    ]
+
+
+def _number(value: Any) -> float | None:
+    """A sparsity; None where the penalty decides, or the candidate has none."""
+    return None if value is None or value is np.ma.masked else float(value)

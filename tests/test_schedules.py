@@ -1,0 +1,37 @@
+"""Schedules: their ends, their shape, and that they are values."""
+
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+from sklearn_pb.schedules import CubicSparsity, ExponentialSharpness
+
+
+def test_sharpness_multiplies_by_the_same_factor_each_step():
+    schedule = ExponentialSharpness(final=200.0)
+    assert schedule(0.0) == 1.0
+    assert schedule(1.0) == 200.0
+    ratios = [schedule((t + 1) / 10) / schedule(t / 10) for t in range(10)]
+    assert ratios == pytest.approx([200.0**0.1] * 10)
+
+
+def test_sparsity_is_the_cubic_of_zhu_and_gupta():
+    schedule = CubicSparsity(final=0.9, initial=0.1, end=0.8)
+    for t in range(9):
+        expected = 0.9 + (0.1 - 0.9) * (1 - t / 8) ** 3
+        assert schedule(t / 10) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("end", [0.5, 1.0])
+@pytest.mark.parametrize("final", [0.0, 0.3, 0.987654321])
+def test_sparsity_ends_exactly_at_its_final_value(final, end):
+    schedule = CubicSparsity(final, initial=0.2, end=end)
+    assert schedule(0.0) == pytest.approx(0.2)
+    assert schedule(end) == schedule(1.0) == final
+
+
+def test_schedules_are_frozen_values():
+    assert CubicSparsity(0.5) == CubicSparsity(0.5, 0.0, 1.0)
+    assert hash(ExponentialSharpness(3.0)) == hash(ExponentialSharpness(3.0))
+    with pytest.raises(FrozenInstanceError):
+        CubicSparsity(0.5).final = 0.6
