@@ -2,6 +2,7 @@
 
 from ._version import __version__
 from .budget import Budget
-from .estimators import MaskPruner
+from .estimators import MaskPruner, PBMinimizer
+from .solvers import minimize
 
-__all__ = ["Budget", "MaskPruner", "__version__"]
+__all__ = ["Budget", "MaskPruner", "PBMinimizer", "__version__", "minimize"]

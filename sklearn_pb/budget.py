@@ -184,9 +184,9 @@ class Evaluator(PseudoBooleanFunction):
         if not len(Z):
             return self.function(Z)
         parts = []
-        while len(Z):
-            allowed = self._allowed(len(Z))
-            parts.append(self._evaluate(Z[:allowed]))
+        while left := len(Z):
+            allowed = self._allowed(left)
+            parts.append(self._evaluate(Z if allowed == left else Z[:allowed]))
             Z = Z[allowed:]
             self._stop_if_done()
         return parts[0] if len(parts) == 1 else torch.cat(parts)
@@ -242,12 +242,14 @@ class Evaluator(PseudoBooleanFunction):
 
     def _record(self, Z: torch.Tensor, costs: torch.Tensor) -> None:
         ranked = costs + self.price * Z.sum(dim=1) if self.price else costs
-        cost, row = ranked.min(dim=0)
-        if cost.item() < self.best_cost:
-            self.best_cost = cost.item()
+        values = ranked.tolist()
+        cost = min(values)
+        if cost < self.best_cost:
+            row = values.index(cost)
+            self.best_cost = cost
             self.best_point = Z[row].detach().clone()
-            self._last_improvement = self.n_evaluations + int(row) + 1
-        self.n_evaluations += len(costs)
+            self._last_improvement = self.n_evaluations + row + 1
+        self.n_evaluations += len(values)
 
     def _stop_if_done(self) -> None:
         budget = self.budget

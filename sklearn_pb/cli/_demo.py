@@ -48,7 +48,7 @@ def run_demo(options: Namespace) -> None:
     _introduce(data, options)
     search = _fit_search(build_search(pipeline, options), data, options)
     rows = _table(search, data)
-    print(f"\n{format_sparsity_table(rows)}\n")
+    print(f"\n{format_sparsity_table(rows, score_name='accuracy')}\n")
     paths = [save_table(rows, folder), save_tradeoff(search, data.name, folder)]
     chosen, title = _test_choice(rows, pipeline, data)
     paths.append(save_layers(chosen, title, folder))
@@ -104,16 +104,16 @@ def _test_choice(
     reason = "the sparsest" if good else "the most accurate, as none is"
     print(
         f"Choice: {title}, {reason} within {100 * TOLERANCE:g} points of dense "
-        f"({choice['mean']:.1%} against {dense['mean']:.1%}).",
+        f"({_percent(choice['mean'])} against {_percent(dense['mean'])}).",
         flush=True,
     )
     chosen = _refit(pipeline, data, choice["method"], choice["sparsity"])
     full = _refit(pipeline, data, "magnitude", 0.0)
+    score, full_score = (_score(pipeline, data) for pipeline in (chosen, full))
     print(
-        f"Trained again on all {len(data.y):,} rows, on the {len(data.y_test):,} rows "
-        f"put aside: accuracy {chosen.score(data.X_test, data.y_test):.1%} with "
-        f"{choice['nonzeros']:,} weights, dense "
-        f"{full.score(data.X_test, data.y_test):.1%} with {dense['nonzeros']:,}."
+        f"Test: trained again on all {len(data.y):,} rows, it is right on {score} of "
+        f"the {len(data.y_test):,} put aside, with {choice['nonzeros']:,} weights;\n"
+        f"      dense, with {dense['nonzeros']:,} weights, on {full_score}."
     )
     return chosen, f"{data.name}: {title}"
 
@@ -123,3 +123,11 @@ def _refit(
 ) -> Pipeline:
     parameters = {"prune__method": method, "prune__sparsity": sparsity}
     return clone(pipeline).set_params(**parameters).fit(data.X, data.y)
+
+
+def _score(pipeline: Pipeline, data: DemoData) -> str:
+    return _percent(pipeline.score(data.X_test, data.y_test))
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.1f} %"

@@ -70,7 +70,7 @@ def load_demo_data(options: Namespace) -> DemoData:
     try:
         found = load_arrays(options.data, data_home=options.data_home, scale=True)
     except (OSError, ValueError) as error:
-        raise UsageError(f"--data {options.data}: {error}") from error
+        raise UsageError(_as_option(str(error))) from error
     y = _labels(options.data, found.y)
     _check_features(options.data, found.X)
     _check_classes(options.data, y, options.folds + 1)
@@ -78,6 +78,11 @@ def load_demo_data(options: Namespace) -> DemoData:
     _check_classes(options.data, y, options.folds)
     X, X_test, scaler = _shape_and_scaler(X, X_test)
     return DemoData(found.name, X, y, X_test, y_test, scaler)
+
+
+def _as_option(message: str) -> str:
+    """Name parameters as the command line does."""
+    return message.replace("source=", "--data ").replace("data_home", "--data-home")
 
 
 def _labels(source: str, y: np.ndarray) -> np.ndarray:
@@ -107,9 +112,9 @@ def _check_classes(source: str, y: np.ndarray, least: int) -> None:
         raise UsageError(f"--data {source}: y has only one class, {labels[0]}.")
     if counts.min() < least:
         raise UsageError(
-            f"--data {source}: class {labels[counts.argmin()]} has {counts.min()} "
-            f"rows to train on, but {least} of each are needed; use more --max-rows or "
-            "fewer --folds."
+            f"--data {source}: too few rows to train on of class "
+            f"{labels[counts.argmin()]}: {counts.min()}, where {least} are needed; use "
+            "more --max-rows or fewer --folds."
         )
 
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from ..methods import PRESETS
 
+_DESCRIPTION = """\
+Prune a small network by several methods and to several sparsities, compare them by
+cross-validation, and test the sparsest good one."""
 _EPILOG = """\
 what happens
   1. A fifth of the rows is put aside for the end (or the test part of a file is).
@@ -45,8 +48,7 @@ def add_demo(commands: Any) -> None:
     parser = commands.add_parser(
         "demo",
         help="prune a network by several methods and compare them",
-        description="Prune a small network by several methods and to several "
-        "sparsities, compare them by cross-validation, and test the sparsest good one.",
+        description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -92,7 +92,7 @@ class PBMinimizer(FeatureMethods, SelectorMixin, BaseEstimator):
     >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
     >>> selector = PBMinimizer(random_state=0).fit(X, y)
     >>> selector.get_feature_names_out()
-    array(['sex', 'bmi', 'bp', 's1', 's2', 's5'], dtype=object)
+    array(['sex', 'bmi', 'bp', 's3', 's5'], dtype=object)
     """
 
     _parameter_constraints: dict = {

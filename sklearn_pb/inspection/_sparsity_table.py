@@ -8,7 +8,6 @@ from typing import Any
 from ._cv_rows import read_rows
 from ._percent import percent
 
-_TITLES = ("method", "sparsity", "score", "non-zeros", "fit time")
 _ALIGN = ("<", ">", ">", ">", ">")
 
 
@@ -65,13 +64,17 @@ def sparsity_table(
     return rows
 
 
-def format_sparsity_table(rows: Iterable[Mapping[str, Any]]) -> str:
+def format_sparsity_table(
+    rows: Iterable[Mapping[str, Any]], *, score_name: str = "score"
+) -> str:
     """Return the rows of `sparsity_table` as a plain-text table.
 
     Parameters
     ----------
     rows : iterable of dict
         What `sparsity_table` returned, or some of it in any order.
+    score_name : str, default="score"
+        Title of the scores.
 
     Returns
     -------
@@ -87,7 +90,8 @@ def format_sparsity_table(rows: Iterable[Mapping[str, Any]]) -> str:
     ------  --------  -------------  ---------  --------
     gmp         90 %  0.951 ± 0.012        640     1.8 s
     """
-    cells = [_TITLES, *map(_cells, rows)]
+    titles = ("method", "sparsity", score_name, "non-zeros", "fit time")
+    cells = [titles, *map(_cells, rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     rule = tuple("-" * width for width in widths)
     return "\n".join(

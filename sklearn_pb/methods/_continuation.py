@@ -106,7 +106,7 @@ class ContinuationSearch(LogitSearch):
 
     def mask(self) -> torch.Tensor:
         """Return sigma(beta s)."""
-        self._mask = torch.mul(self.logits, self.beta).sigmoid_()
+        torch.mul(self.logits, self.beta, out=self._mask).sigmoid_()
         return self._mask
 
     def density(self) -> float:
@@ -121,18 +121,16 @@ class ContinuationSearch(LogitSearch):
         """Return s itself, finer than the mask where that saturates."""
         return self.logits.clone()
 
-    def _slack(self) -> torch.Tensor:
-        mask = self._mask
-        return torch.addcmul(mask, mask, mask, value=-1).mul_(self.beta)
-
-    def _cost_gradient(
-        self,
-        function: Function | None,
-        slope: torch.Tensor | None,
-        slack: torch.Tensor | None,
+    def _gradient(
+        self, function: Function | None, slope: torch.Tensor | None
     ) -> torch.Tensor:
-        assert slope is not None and slack is not None
-        return slope.mul_(slack)
+        assert slope is not None
+        price = self._strength(lambda: slope.abs().mean())
+        beta_price = slope.new_tensor(price * self.beta)
+        torch.add(beta_price, slope, alpha=self.beta, out=slope)
+        return torch.ops.aten.sigmoid_backward.grad_input(
+            slope, self._mask, grad_input=slope
+        )
 
     def update(self, function: Function | None, slope: torch.Tensor | None) -> None:
         """Take one optimizer step on s, then keep it where its gradient lives."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -18,8 +19,8 @@ _NO_MOMENTUM = 0.0
 class LogitSearch(Search):
     """Common part of the learned masks: penalty, optimizer step, saved state.
 
-    A subclass says what the mask is (`mask`), and how the cost's gradient reaches the
-    logits (`_cost_gradient`).
+    A subclass says what the mask is (`mask`), and how the gradient of the cost and the
+    price of a one (`_strength`) reach the logits (`_gradient`).
 
     Parameters
     ----------
@@ -62,38 +63,26 @@ class LogitSearch(Search):
             self.penalty = space.penalty.start(start, space.sparsity)
 
     @abstractmethod
-    def _cost_gradient(
-        self,
-        function: Function | None,
-        slope: torch.Tensor | None,
-        slack: torch.Tensor | None,
+    def _gradient(
+        self, function: Function | None, slope: torch.Tensor | None
     ) -> torch.Tensor:
-        """Gradient of the cost alone for the logits."""
-
-    def _slack(self) -> torch.Tensor:
-        """Derivative of each probability by its logit, which the penalty acts by."""
-        return self.parametrization.derivative(self.logits)
+        """Gradient of the cost plus the penalty for the logits."""
 
     def update(self, function: Function | None, slope: torch.Tensor | None) -> None:
         """Take one optimizer step on the logits, down the cost plus the penalty."""
-        wants_slack = self.needs_slope or self.penalty is not None
-        slack = self._slack() if wants_slack else None
-        gradient = self._cost_gradient(function, slope, slack)
-        if self.penalty is not None:
-            assert slack is not None
-            self._steer(gradient, slack)
-            gradient.add_(slack, alpha=self.penalty.strength or 0.0)
-        self.logits.grad = gradient
+        self.logits.grad = self._gradient(function, slope)
         self._optimizer.step()
         self.parametrization.constrain_(self.logits)
 
-    def _steer(self, gradient: torch.Tensor, slack: torch.Tensor) -> None:
-        assert self.penalty is not None
+    def _strength(self, mean_slope: Callable[[], torch.Tensor]) -> float:
+        """The price of a one at this step, given the mean slope of the cost by a one."""
+        if self.penalty is None:
+            return 0.0
         if not self.penalty.calibrated:
-            mean_slack = max(float(slack.abs().mean()), 1e-30)
-            self.penalty.calibrate(float(gradient.abs().mean()) / mean_slack)
+            self.penalty.calibrate(float(mean_slope()))
         elif self.penalty.target is not None:
             self.penalty.follow(self.density(), self.progress, self._step_size)
+        return self.penalty.strength or 0.0
 
     def probabilities(self) -> torch.Tensor:
         """Return the probability of a one for each variable.

@@ -119,17 +119,20 @@ class MonteCarloSearch(LogitSearch):
         stream = self.space.stream.child(self.step, _FORWARD)
         return Independent(self.probabilities(), 1, stream).draw(range(1))[0]
 
-    def _cost_gradient(
-        self,
-        function: Function | None,
-        slope: torch.Tensor | None,
-        slack: torch.Tensor | None,
+    def _gradient(
+        self, function: Function | None, slope: torch.Tensor | None
     ) -> torch.Tensor:
         assert function is not None
-        return self._estimator(
+        gradient = self._estimator(
             function,
             self.logits,
             self.space.stream.child(self.step, _ESTIMATE),
             n_samples=self._n_samples,
             parametrization=self.parametrization,
         ).gradient
+        if self.penalty is None:
+            return gradient
+        slack = self.parametrization.derivative(self.logits)
+        size = slack.abs().mean().clamp(min=1e-30)
+        strength = self._strength(lambda: gradient.abs().mean() / size)
+        return gradient.add_(slack, alpha=strength)

@@ -92,16 +92,12 @@ class StraightThroughSearch(LogitSearch):
         stream = self.space.stream.child(self.step)
         return Independent(self.probabilities(), 1, stream).draw(range(1))[0]
 
-    def _slack(self) -> torch.Tensor:
-        if self._derivative:
-            return super()._slack()
-        return torch.ones_like(self.logits)  # the penalty goes straight through too
-
-    def _cost_gradient(
-        self,
-        function: Function | None,
-        slope: torch.Tensor | None,
-        slack: torch.Tensor | None,
+    def _gradient(
+        self, function: Function | None, slope: torch.Tensor | None
     ) -> torch.Tensor:
-        assert slope is not None and slack is not None
-        return slope.mul_(slack) if self._derivative else slope
+        assert slope is not None
+        price = self._strength(lambda: slope.abs().mean())
+        slope.add_(price)  # the price goes straight through, too
+        if self._derivative:
+            slope.mul_(self.parametrization.derivative(self.logits))
+        return slope

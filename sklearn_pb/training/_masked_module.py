@@ -11,6 +11,7 @@ from torch import nn
 from torch.func import functional_call
 
 from ._layout import MaskLayout
+from ._scratch import Scratch
 from ._seeding import SeededDraws
 
 
@@ -50,6 +51,7 @@ class MaskedModule(nn.Module):
         self.mask = None
         self.draws: SeededDraws | None = None
         self._keep_buffers = False
+        self._scratch = Scratch()
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the module with its masked weights."""
@@ -98,7 +100,7 @@ class MaskedModule(nn.Module):
         assert self.mask is not None
         weights = self.layout.parameters(self.module)
         scales = self._scales(self.mask)
-        masked = _ApplyMask.apply(self.mask, scales, *weights)
+        masked = _ApplyMask.apply(self._scratch, self.mask, scales, *weights)
         return dict(zip(self.layout.names, masked, strict=True))
 
     def bake(self) -> None:
@@ -119,11 +121,14 @@ class _ApplyMask(torch.autograd.Function):
     """Products of weights with slices of the mask; one flat gradient for the mask."""
 
     @staticmethod
-    def forward(ctx, mask, scales, *weights):
-        ctx.scales = scales
+    def forward(ctx, scratch, mask, scales, *weights):
+        ctx.scratch, ctx.scales = scratch, scales
         ctx.save_for_backward(mask, *weights)
         parts = mask.split([w.numel() for w in weights])
-        masked = [w * m.view(w.shape) for w, m in zip(weights, parts, strict=True)]
+        masked = [
+            torch.mul(w, m.view(w.shape), out=scratch.like(w))
+            for w, m in zip(weights, parts, strict=True)
+        ]
         if scales is not None:
             masked = [w.mul_(s) for w, s in zip(masked, scales, strict=True)]
         return tuple(masked)
@@ -132,24 +137,20 @@ class _ApplyMask(torch.autograd.Function):
     def backward(ctx, *gradients):
         mask, *weights = ctx.saved_tensors
         if ctx.scales is not None:
-            gradients = [
-                None if g is None else g * s
-                for g, s in zip(gradients, ctx.scales, strict=True)
-            ]
-        slope = torch.empty_like(mask) if ctx.needs_input_grad[0] else None
-        weight_gradients = []
+            gradients = [g * s for g, s in zip(gradients, ctx.scales, strict=True)]
+        slope = ctx.scratch.like(mask) if ctx.needs_input_grad[1] else None
+        weight_gradients: list[torch.Tensor | None] = []
         offset = 0
         for weight, gradient, wanted in zip(
-            weights, gradients, ctx.needs_input_grad[2:], strict=True
+            weights, gradients, ctx.needs_input_grad[3:], strict=True
         ):
             part = slice(offset, offset := offset + weight.numel())
-            if gradient is None:
-                if slope is not None:
-                    slope[part] = 0
-                weight_gradients.append(None)
-                continue
             if slope is not None:
                 torch.mul(gradient, weight, out=slope[part].view(weight.shape))
-            m = mask[part].view(weight.shape)
-            weight_gradients.append(gradient * m if wanted else None)
-        return slope, None, *weight_gradients
+            if wanted:
+                m = mask[part].view(weight.shape)
+                masked = torch.mul(gradient, m, out=ctx.scratch.like(weight))
+                weight_gradients.append(masked)
+            else:
+                weight_gradients.append(None)
+        return None, slope, None, *weight_gradients

@@ -1,0 +1,460 @@
+import copy
+import itertools
+import math
+import pickle
+import re
+import warnings
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from joblib import parallel_config
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklearn_pb.budget import Budget
+from sklearn_pb.constraints import L0Penalty
+from sklearn_pb.estimators import PBMinimizer
+from sklearn_pb.exceptions import ObjectiveError
+from sklearn_pb.functions import (
+    BlackBoxFunction,
+    QuadraticFunction,
+    SubsetSelection,
+    tabulate,
+)
+from sklearn_pb.methods import PRESETS, MonteCarlo
+
+METHODS = sorted(n for n, make in PRESETS.items() if not make().needs_weights)
+SHORT = Budget(evaluations=300)
+
+
+@pytest.fixture(scope="module")
+def iris():
+    return load_iris(return_X_y=True, as_frame=True)
+
+
+@pytest.fixture(scope="module")
+def diabetes():
+    return load_diabetes(return_X_y=True, as_frame=True)
+
+
+def quadratic(d=6):
+    rng = np.random.default_rng(0)
+    return QuadraticFunction(rng.normal(size=(d, d)), rng.normal(size=d))
+
+
+@parametrize_with_checks([PBMinimizer()])
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+# What it finds
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("data", ["iris", "diabetes"])
+def test_the_best_subset_is_found(data, method, request):
+    X, y = request.getfixturevalue(data)
+    costs = tabulate(SubsetSelection().bind(X, y)).values
+    selector = PBMinimizer(method=method, random_state=0).fit(X, y)
+    if method == "straight-through":  # biased: only close
+        assert (costs < selector.cost_ - 1e-6).double().mean() < 0.03
+    else:
+        assert selector.cost_ == pytest.approx(costs.min().item(), abs=2e-5)
+
+
+def test_fewer_features_of_breast_cancer_keep_the_accuracy():
+    X, y = load_breast_cancer(return_X_y=True)
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+    selecting = make_pipeline(
+        StandardScaler(), PBMinimizer(random_state=0), LogisticRegression()
+    )
+    everything = cross_val_score(model, X, y, cv=3).mean()
+    chosen = cross_val_score(selecting, X, y, cv=3).mean()
+    assert chosen >= everything - 0.02
+    selecting.fit(X, y)
+    assert selecting[1].solution_.sum() <= 15
+
+
+def test_fewer_features_of_diabetes_keep_the_score(diabetes):
+    X, y = diabetes
+    selecting = make_pipeline(PBMinimizer(random_state=0), LinearRegression())
+    everything = cross_val_score(LinearRegression(), X, y, cv=5).mean()
+    assert cross_val_score(selecting, X, y, cv=5).mean() >= everything - 0.02
+    assert selecting.fit(X, y)[0].solution_.sum() <= 7
+
+
+def test_fitted_attributes(iris):
+    X, y = iris
+    selector = PBMinimizer(budget=SHORT, random_state=0)
+    assert selector.fit(X, y) is selector
+    assert selector.solution_.dtype == bool and selector.solution_.shape == (4,)
+    assert isinstance(selector.cost_, float)
+    assert selector.probabilities_.shape == (4,)
+    assert selector.n_evaluations_ == 300 and selector.stop_reason_ == "evaluations"
+    assert pd.DataFrame(selector.history_)["step"].iloc[-1] == selector.n_iter_
+    assert selector.n_features_in_ == 4
+    assert list(selector.feature_names_in_) == list(X.columns)
+
+
+def test_the_default_budget_ends_without_improvement(iris):
+    selector = PBMinimizer(random_state=0).fit(*iris)
+    assert selector.stop_reason_ == "no_improvement"
+    assert 500 <= selector.n_evaluations_ <= 2000
+
+
+def test_labels_may_be_strings_and_data_lists(iris):
+    X, y = iris
+    names = np.array(["setosa", "versicolor", "virginica"])[y]
+    by_number = PBMinimizer(budget=SHORT, random_state=0).fit(X, y)
+    by_name = PBMinimizer(budget=SHORT, random_state=0).fit(X.values.tolist(), names)
+    assert by_number.cost_ == by_name.cost_
+    assert not hasattr(by_name, "feature_names_in_")
+
+
+def test_constraint_is_a_price_of_features(diabetes):
+    X, y = diabetes
+    cheap = PBMinimizer(random_state=0).fit(X, y)
+    dear = PBMinimizer(constraint=L0Penalty(0.05), random_state=0).fit(X, y)
+    assert dear.solution_.sum() < cheap.solution_.sum()
+    assert dear.score(X, y) == pytest.approx(-dear.cost_, abs=1e-5)
+
+
+class Recording:
+    """An objective of a user's own; it counts the rows that it is asked for."""
+
+    def __init__(self):
+        self.points = []
+
+    def bind(self, X, y):
+        def cost(Z):
+            self.points += [tuple(z) for z in Z.tolist()]
+            return (Z.sum(1) - 2) ** 2
+
+        return BlackBoxFunction(cost, X.shape[1])
+
+
+def test_a_bound_objective_computes_a_point_once(iris):
+    objective = Recording()
+    selector = PBMinimizer(objective, budget=SHORT, random_state=0).fit(*iris)
+    assert selector.cost_ == 0 and selector.solution_.sum() == 2
+    assert selector.n_evaluations_ == 300
+    doubles = [tuple(map(float, point)) for point in objective.points]
+    assert len(doubles) <= 2 * 16  # once more at the end, in double precision
+
+
+# A function instead of an objective
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_function_needs_no_data(method):
+    J = quadratic()
+    budget = Budget(evaluations=1000)
+    minimizer = PBMinimizer(J, method=method, budget=budget, random_state=0).fit()
+    assert minimizer.cost_ == pytest.approx(tabulate(J).values.min().item())
+    assert minimizer.score() == minimizer.score(np.ones((3, 2))) == -minimizer.cost_
+    assert not hasattr(minimizer, "n_features_in_")
+    assert minimizer.get_support().tolist() == minimizer.solution_.tolist()
+
+
+@pytest.mark.parametrize(
+    "name", ["transform", "fit_transform", "inverse_transform", "get_feature_names_out"]
+)
+def test_a_function_has_no_features_to_transform(name):
+    minimizer = PBMinimizer(quadratic(), budget=SHORT).fit()
+    assert not hasattr(minimizer, name)
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}'") as caught:
+        getattr(minimizer, name)
+    assert "its objective is a QuadraticFunction" in str(caught.value.__cause__)
+
+
+def test_methods_are_compared_on_a_function_by_grid_search():
+    search = GridSearchCV(
+        PBMinimizer(quadratic(), budget=SHORT, random_state=0),
+        {"method": ["loorf", "arms", MonteCarlo(n_samples=5)]},
+        cv=2,
+    ).fit(np.zeros((4, 1)))
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_tags():
+    assert get_tags(PBMinimizer()).target_tags.required
+    assert not get_tags(PBMinimizer(quadratic())).target_tags.required
+    assert not is_classifier(PBMinimizer()) and not is_regressor(PBMinimizer())
+
+
+# scikit-learn's ways
+
+
+def test_score_binds_the_objective_to_the_data_given(diabetes):
+    X, y = diabetes
+    selector = PBMinimizer(budget=SHORT, random_state=0).fit(X[:300], y[:300])
+    point = torch.from_numpy(selector.solution_).double()[None]
+    expected = -SubsetSelection().bind(X[300:], y[300:])(point).item()
+    assert selector.score(X[300:], y[300:]) == pytest.approx(expected, abs=1e-12)
+    assert selector.score() == -selector.cost_
+
+
+def test_names_and_frames_come_through(diabetes):
+    X, y = diabetes
+    selector = PBMinimizer(budget=SHORT, random_state=0).set_output(transform="pandas")
+    chosen = selector.fit_transform(X, y)
+    assert isinstance(chosen, pd.DataFrame)
+    names = list(selector.get_feature_names_out())
+    assert list(chosen.columns) == names == list(X.columns[selector.get_support()])
+    assert selector.get_support(indices=True).tolist() == [
+        list(X.columns).index(name) for name in names
+    ]
+    back = selector.inverse_transform(chosen)
+    np.testing.assert_array_equal(back[:, selector.solution_], chosen)
+    assert (back[:, ~selector.solution_] == 0).all()
+
+
+def assert_same_fit(a, b):
+    assert a.solution_.tolist() == b.solution_.tolist()
+    assert a.cost_ == b.cost_
+    assert a.probabilities_.tolist() == b.probabilities_.tolist()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_copies_are_equal(method, iris, tmp_path):
+    X, y = iris
+    selector = PBMinimizer(method=method, budget=SHORT, random_state=0).fit(X, y)
+    joblib.dump(selector, tmp_path / "selector.joblib")
+    for twin in (
+        pickle.loads(pickle.dumps(selector)),
+        copy.deepcopy(selector),
+        joblib.load(tmp_path / "selector.joblib"),
+        clone(selector).fit(X, y),
+    ):
+        assert_same_fit(selector, twin)
+        np.testing.assert_array_equal(twin.transform(X), selector.transform(X))
+
+
+def test_a_fitted_estimator_does_not_hold_the_data(diabetes):
+    X, y = pd.concat([diabetes[0]] * 50), np.tile(diabetes[1], 50)
+    selector = PBMinimizer(budget=SHORT, random_state=0).fit(X, y)
+    assert len(pickle.dumps(selector)) < 100_000 < X.values.nbytes
+
+
+def test_nested_parameters(iris):
+    selector = PBMinimizer(SubsetSelection(), method=MonteCarlo(), budget=SHORT)
+    selector.set_params(objective__price=10.0, method__n_samples=3).fit(*iris)
+    assert selector.solution_.sum() == 1
+    assert clone(selector).get_params()["method__n_samples"] == 3
+
+
+def test_html_and_repr():
+    selector = PBMinimizer(method=MonteCarlo(n_samples=3))
+    assert repr(selector) == "PBMinimizer(method=MonteCarlo(n_samples=3))"
+    assert "PBMinimizer" in selector._repr_html_()
+
+
+@pytest.mark.parametrize("random_state", [0, np.random.RandomState(0)])
+def test_global_generators_rest(random_state, iris):
+    torch_state = torch.get_rng_state()
+    numpy_state = np.random.get_state()[1].copy()
+    PBMinimizer(budget=SHORT, random_state=random_state).fit(*iris)
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert (np.random.get_state()[1] == numpy_state).all()
+
+
+def ways_to_run():
+    """Serial, in processes, in threads."""
+    yield {"n_jobs": 1}, {}
+    yield {"n_jobs": 2}, {"backend": "loky"}
+    yield {"n_jobs": 2}, {"backend": "threading"}
+
+
+def test_cross_validation_is_the_same_however_it_runs(diabetes):
+    X, y = diabetes
+    selector = PBMinimizer(budget=SHORT, random_state=0)
+    scores = []
+    for jobs, backend in ways_to_run():
+        with parallel_config(**backend) if backend else warnings.catch_warnings():
+            scores.append(cross_val_score(selector, X, y, cv=4, **jobs).tolist())
+    assert scores[0] == scores[1] == scores[2]
+    assert np.isfinite(scores[0]).all()
+
+
+def test_grid_search_over_methods_is_the_same_however_it_runs(diabetes):
+    X, y = diabetes
+    model = make_pipeline(
+        PBMinimizer(budget=Budget(evaluations=100), random_state=0), LinearRegression()
+    )
+    grid = [
+        {"pbminimizer__method": ["loorf", "arms", "continuous", "straight-through"]},
+        {
+            "pbminimizer__method": [MonteCarlo()],
+            "pbminimizer__method__n_samples": [2, 8],
+        },
+    ]
+    results = []
+    for jobs, backend in ways_to_run():
+        with parallel_config(**backend) if backend else warnings.catch_warnings():
+            search = GridSearchCV(model, grid, cv=3, **jobs).fit(X, y)
+        results.append(search.cv_results_["mean_test_score"].tolist())
+    assert results[0] == results[1] == results[2]
+    assert len(results[0]) == 6 and np.isfinite(results[0]).all()
+
+
+@pytest.mark.parametrize("verbose, lines", [(0, 0), (1, 4), (2, 10)])
+def test_verbose_prints(verbose, lines, capsys):
+    budget = Budget(evaluations=101)
+    method = MonteCarlo(n_samples=10)
+    PBMinimizer(
+        quadratic(), method=method, budget=budget, random_state=0, verbose=verbose
+    ).fit()
+    printed = capsys.readouterr().out.splitlines()
+    assert abs(len(printed) - lines) <= 1 if lines else not printed
+    assert all("best cost" in line for line in printed)
+
+
+# Failing well
+
+X0 = np.random.default_rng(0).normal(size=(20, 4))
+Y0 = np.arange(20) % 2
+
+
+def with_entry(value):
+    X = X0.copy()
+    X[3, 2] = value
+    return X
+
+
+REFUSED = {
+    "unknown method": (
+        dict(method="looorf"),
+        (X0, Y0),
+        ValueError,
+        "method='looorf' is unknown",
+    ),
+    "method of weights": (
+        dict(method="gmp"),
+        (X0, Y0),
+        ValueError,
+        "method='gmp' ranks the weights of a network",
+    ),
+    "method of another type": (
+        dict(method=3),
+        (X0, Y0),
+        ValueError,
+        "The 'method' parameter of PBMinimizer must be",
+    ),
+    "objective of another type": (
+        dict(objective="bic"),
+        (X0, Y0),
+        ValueError,
+        "The 'objective' parameter of PBMinimizer must be an object implementing "
+        "'bind'",
+    ),
+    "budget of another type": (
+        dict(budget=100),
+        (X0, Y0),
+        ValueError,
+        "The 'budget' parameter of PBMinimizer",
+    ),
+    "constraint of another type": (
+        dict(constraint=0.1),
+        (X0, Y0),
+        ValueError,
+        "The 'constraint' parameter of PBMinimizer",
+    ),
+    "random_state": (
+        dict(random_state="seed"),
+        (X0, Y0),
+        ValueError,
+        "The 'random_state' parameter of PBMinimizer",
+    ),
+    "negative budget": (
+        dict(budget=Budget(seconds=-1.0)),
+        (X0, Y0),
+        ValueError,
+        "Budget.seconds=-1.0 must be a number in (0, inf)",
+    ),
+    "open price": (
+        dict(constraint=L0Penalty()),
+        (X0, Y0),
+        ValueError,
+        "L0Penalty.strength='auto'",
+    ),
+    "bad objective parameter": (
+        dict(objective=SubsetSelection(price="bicc")),
+        (X0, Y0),
+        ValueError,
+        "price must be one of",
+    ),
+    "too many to enumerate": (
+        dict(method="exact"),
+        (np.random.default_rng(0).normal(size=(30, 25)), np.arange(30) % 2),
+        ValueError,
+        "n_variables=25 is too large",
+    ),
+    "not relaxable": (
+        dict(objective=Recording(), method="continuous"),
+        (X0, Y0),
+        ValueError,
+        "method='continuous' needs a cost that is differentiable",
+    ),
+    "no data": ({}, (), ValueError, "X=None, but the objective SubsetSelection()"),
+    "no targets": ({}, (X0,), ValueError, "requires y to be passed"),
+    "NaN": ({}, (with_entry(np.nan), Y0), ValueError, "Input X contains NaN"),
+    "infinity": ({}, (with_entry(np.inf), Y0), ValueError, "X contains infinity"),
+    "one class": ({}, (X0, np.zeros(20, int)), ValueError, "y has one class only"),
+    "constant targets": (
+        dict(objective=SubsetSelection("linear")),
+        (X0, np.full(20, 0.5)),
+        ValueError,
+        "y is constant",
+    ),
+    "lengths": ({}, (X0, Y0[:-1]), ValueError, "inconsistent numbers of samples"),
+}
+
+
+@pytest.mark.parametrize(
+    "parameters, data, error, message", REFUSED.values(), ids=REFUSED
+)
+def test_refused_before_the_search(parameters, data, error, message):
+    minimizer = PBMinimizer(**parameters)
+    with pytest.raises(error, match=re.escape(message)):
+        minimizer.fit(*data)
+    assert not hasattr(minimizer, "solution_")
+
+
+@pytest.mark.parametrize("name", ["transform", "score", "get_support"])
+def test_not_fitted(name):
+    arguments = () if name == "get_support" else (X0,)
+    with pytest.raises(NotFittedError):
+        getattr(PBMinimizer(), name)(*arguments)
+
+
+def test_another_number_of_features_is_refused():
+    selector = PBMinimizer(budget=SHORT, random_state=0).fit(X0, Y0)
+    for method in (selector.transform, lambda X: selector.score(X, Y0)):
+        with pytest.raises(ValueError, match="X has 3 features, but PBMinimizer is"):
+            method(X0[:, :3])
+
+
+def test_a_wrong_shape_is_found_at_once():
+    J = BlackBoxFunction(lambda Z: Z, 4)
+    with pytest.raises(ObjectiveError, match=r"shape \(10, 4\) for 10 rows"):
+        PBMinimizer(J).fit()
+
+
+def test_a_late_failure_keeps_the_last_good_state():
+    calls = itertools.count()
+    J = BlackBoxFunction(lambda Z: Z.sum(1) * (1 if next(calls) < 20 else math.nan), 5)
+    minimizer = PBMinimizer(J, random_state=0)
+    with pytest.raises(ObjectiveError, match="cost nan"):
+        minimizer.fit()
+    assert minimizer.cost_ == minimizer.solution_.sum()
+    assert minimizer.stop_reason_ == "error" and minimizer.history_

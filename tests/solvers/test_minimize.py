@@ -1,0 +1,482 @@
+import itertools
+import math
+import re
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.optimize import OptimizeResult
+
+from sklearn_pb.budget import Budget
+from sklearn_pb.constraints import L0Penalty
+from sklearn_pb.exceptions import ObjectiveError
+from sklearn_pb.functions import (
+    BlackBoxFunction,
+    ExponentialTabularLoss,
+    NNLoss,
+    PseudoBooleanFunction,
+    QuadraticFunction,
+    SubsetSelection,
+    tabulate,
+)
+from sklearn_pb.methods import PRESETS, Continuation, MonteCarlo, StraightThrough
+from sklearn_pb.solvers import minimize
+from sklearn_pb.solvers._history import MOST_RECORDS
+
+METHODS = sorted(n for n, make in PRESETS.items() if not make().needs_weights)
+SAMPLING = [n for n in METHODS if not PRESETS[n]().needs_relaxable]
+
+
+def quadratic(d=8, seed=0):
+    rng = np.random.default_rng(seed)
+    return QuadraticFunction(rng.normal(size=(d, d)), rng.normal(size=d), 0.5)
+
+
+def black_box(d=8, **kwargs):
+    weights = torch.linspace(-1.0, 1.2, d, dtype=torch.float64)
+
+    def cost(Z):
+        return (Z.double() @ weights - 0.3).abs() + 0.1 * (Z.sum(1) - 3) ** 2
+
+    return BlackBoxFunction(cost, d, relaxable=True, **kwargs)
+
+
+FUNCTIONS = {
+    "quadratic": quadratic(),
+    "tabular": ExponentialTabularLoss(6, random_state=1),
+    "black box": black_box(),
+    "network": NNLoss(8, random_state=0),
+}
+
+
+class Counted(PseudoBooleanFunction):
+    """Counts the rows that are really evaluated."""
+
+    relaxable = True
+
+    def __init__(self, function, pause=0.0):
+        self.function = function
+        self.n_variables = function.n_variables
+        self.pause = pause
+        self.rows = 0
+
+    def _evaluate(self, Z):
+        self.rows += len(Z)
+        time.sleep(self.pause * len(Z))
+        return self.function(Z)
+
+
+@pytest.mark.parametrize("method", SAMPLING)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_sampling_methods_find_the_least_cost(name, method):
+    J = FUNCTIONS[name]
+    result = minimize(J, method=method, budget=Budget(evaluations=2000), random_state=0)
+    assert result.fun == pytest.approx(tabulate(J).values.min().item(), abs=1e-6)
+
+
+@pytest.mark.parametrize("method", ["continuous", "straight-through"])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_methods_with_slopes_come_close(name, method):
+    # They follow the relaxation, whose minimum may lie elsewhere.
+    J = FUNCTIONS[name]
+    result = minimize(J, method=method, budget=Budget(evaluations=800), random_state=0)
+    costs = tabulate(J).values
+    assert (costs < result.fun - 1e-6).double().mean() < 0.05
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_result_is_complete(method):
+    J = quadratic(6)
+    result = minimize(J, method=method, budget=Budget(evaluations=300), random_state=0)
+    assert isinstance(result, OptimizeResult)
+    assert result.x.dtype == np.int8 and result.x.shape == (6,)
+    assert set(np.unique(result.x)) <= {0, 1}
+    exact = J(torch.from_numpy(result.x).double()[None]).item()
+    assert isinstance(result.fun, float) and result.fun == exact
+    assert result.success and result.stop_reason == "evaluations"
+    assert result.nfev == 300 and 1 <= result.nit <= 300
+    assert isinstance(result.status, int) and "evaluations" in result.message
+    assert result.probabilities.shape == (6,)
+    assert ((0 <= result.probabilities) & (result.probabilities <= 1)).all()
+    assert result.seconds > 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_history_tells_how_it_went(method):
+    result = minimize(
+        quadratic(6), method=method, budget=Budget(evaluations=500), random_state=0
+    )
+    frame = pd.DataFrame(result.history)
+    assert frame["step"].is_monotonic_increasing and frame["step"].is_unique
+    assert frame["n_evaluations"].is_monotonic_increasing
+    assert frame["best_cost"].is_monotonic_decreasing
+    assert frame["seconds"].is_monotonic_increasing
+    assert not frame.isna().any(axis=None)
+    assert (frame["mean_cost"] >= frame["best_cost"].min() - 3).all()
+    assert frame["density"].between(0, 1).all()
+    assert frame["entropy"].between(0, math.log(2) + 1e-6).all()
+    assert frame["step"].iloc[-1] == result.nit
+    assert frame["best_cost"].iloc[-1] == pytest.approx(result.fun, abs=1e-5)
+
+
+def test_a_long_history_is_thinned_out_evenly():
+    method = MonteCarlo(n_samples=2)
+    result = minimize(
+        quadratic(2), method=method, budget=Budget(evaluations=6000), random_state=0
+    )
+    steps = np.array([record["step"] for record in result.history])
+    assert MOST_RECORDS / 2 <= len(steps) <= MOST_RECORDS + 1
+    assert steps[-1] == result.nit > 2 * MOST_RECORDS
+    assert len(set(np.diff(steps[:-1]))) == 1
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("limit", [64, 65, 100, 301])
+def test_evaluations_are_counted_honestly(method, limit):
+    J = Counted(quadratic(6))
+    result = minimize(J, method=method, budget=Budget(evaluations=limit))
+    assert J.rows == result.nfev == limit
+
+
+def test_one_evaluation_is_enough_for_a_result():
+    J = Counted(quadratic(6))
+    result = minimize(J, budget=Budget(evaluations=1))
+    assert J.rows == result.nfev == 1 and result.success
+
+
+@pytest.mark.parametrize("method", ["loorf", "continuous"])
+def test_seconds_hold_to_within_two_evaluations(method):
+    J = Counted(quadratic(6), pause=0.02)
+    result = minimize(J, method=method, budget=Budget(seconds=0.2), random_state=0)
+    assert result.stop_reason == "seconds"
+    assert J.rows == result.nfev <= 13
+    assert result.seconds >= 0.2
+
+
+def test_a_reached_target_ends_the_search():
+    J = quadratic()
+    target = tabulate(J).values.min().item() + 1e-5
+    budget = Budget(evaluations=100_000, target=target)
+    result = minimize(J, budget=budget, random_state=0)
+    assert result.stop_reason == "target" and result.fun <= target
+    assert result.nfev < 5000
+
+
+def test_no_improvement_ends_the_search():
+    J = Counted(quadratic(5))
+    result = minimize(J, budget=Budget(no_improvement=100), random_state=0)
+    assert result.stop_reason == "no_improvement"
+    improved = max(
+        record["n_evaluations"]
+        for record in result.history
+        if record["best_cost"] > result.history[-1]["best_cost"]
+    )
+    assert result.nfev - improved <= 100 + 10 + 2
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_seed_gives_the_same_result_and_global_generators_rest(method):
+    torch_state = torch.get_rng_state()
+    numpy_state = np.random.get_state()[1].copy()
+
+    def run(seed):
+        budget = Budget(evaluations=200)
+        result = minimize(
+            NNLoss(7, random_state=0), method=method, budget=budget, random_state=seed
+        )
+        records = [{**record, "seconds": 0.0} for record in result.history]
+        return result.x.tolist(), result.fun, records, result.probabilities.tolist()
+
+    assert run(3) == run(3)
+    assert run(np.random.RandomState(3)) == run(np.random.RandomState(3))
+    if method in ("loorf", "arms", "reinforce"):
+        assert run(3) != run(4)
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert (np.random.get_state()[1] == numpy_state).all()
+
+
+def test_hyperparameters_of_a_method_object_are_used_and_it_stays_as_it_was():
+    method = MonteCarlo(n_samples=3)
+    result = minimize(quadratic(), method=method, budget=Budget(evaluations=301))
+    assert 90 <= result.nit <= 100
+    assert vars(method) == vars(MonteCarlo(n_samples=3))
+
+
+def test_a_callable_is_given_tensors_and_its_costs_are_reported():
+    def cost(Z):
+        assert isinstance(Z, torch.Tensor) and Z.shape[1] == 5
+        return (Z.sum(1) - 2) ** 2
+
+    result = minimize(cost, 5, budget=Budget(evaluations=100), random_state=0)
+    assert result.fun == 0.0 and result.x.sum() == 2
+
+
+def test_a_black_box_of_arrays_keeps_double_precision():
+    weights = np.linspace(-1, 1, 6) / 3
+
+    def cost(Z):
+        return Z @ weights
+
+    J = BlackBoxFunction(cost, 6, input="numpy")
+    result = minimize(J, budget=Budget(evaluations=300), random_state=0)
+    assert result.fun == cost(result.x.astype(float)[None])[0]
+    assert result.nfev == 300
+
+
+def test_a_function_of_single_precision_only_is_reported_as_found():
+    class Single(PseudoBooleanFunction):
+        n_variables = 4
+
+        def _evaluate(self, Z):
+            return Z @ torch.tensor([1.0, -1.0, 2.0, -2.0])
+
+    result = minimize(Single(), budget=Budget(evaluations=100), random_state=0)
+    assert result.fun == -3.0 and result.x.tolist() == [0, 1, 0, 1]
+
+
+def test_gradients_of_a_torch_black_box_do_not_leak():
+    net = torch.nn.Linear(4, 1)
+    result = minimize(
+        lambda Z: net(Z)[:, 0], 4, budget=Budget(evaluations=50), random_state=0
+    )
+    assert result.success and net.weight.grad is None
+
+
+@pytest.mark.parametrize("method", ["loorf", "continuous", "straight-through"])
+def test_a_penalty_is_part_of_the_cost(method):
+    d, price = 6, 0.5
+    J = quadratic(d)
+    priced = QuadraticFunction(J.Q, J.linear + price, J.constant)
+    result = minimize(
+        J,
+        method=method,
+        constraint=L0Penalty(price),
+        budget=Budget(evaluations=1000),
+        random_state=0,
+    )
+    at_x = priced(torch.from_numpy(result.x).double()[None]).item()
+    assert result.fun == pytest.approx(at_x, abs=1e-12)
+    assert result.fun == pytest.approx(tabulate(priced).values.min().item())
+
+
+def test_with_many_variables_the_likeliest_point_is_tried():
+    d = 400
+    J = QuadraticFunction(np.zeros((d, d)), np.where(np.arange(d) % 2, 1.0, -1.0))
+    budget = Budget(evaluations=4000)
+    result = minimize(J, budget=budget, random_state=0)
+    assert result.fun <= result.history[-1]["mean_cost"] - 2
+    assert result.fun < -195
+
+
+def test_the_callback_sees_every_step_and_may_stop():
+    records = []
+
+    def stop_at_5(record):
+        records.append(record)
+        if record["step"] == 5:
+            raise StopIteration
+
+    result = minimize(quadratic(), callback=stop_at_5, random_state=0)
+    assert result.stop_reason == "callback" and result.nit == 5
+    assert [record["step"] for record in records] == [1, 2, 3, 4, 5]
+
+
+def failing_after(calls):
+    count = itertools.count(1)
+
+    def cost(Z):
+        return Z.sum(1) * (math.nan if next(count) > calls else 1.0)
+
+    return cost
+
+
+def test_a_late_failure_keeps_what_was_found():
+    with pytest.raises(ObjectiveError, match="cost nan") as caught:
+        minimize(failing_after(20), 6, random_state=0)
+    result = caught.value.result
+    assert result.stop_reason == "error" and result.nfev >= 20
+    assert result.fun == result.x.sum()
+    assert result.history
+
+
+def test_an_early_failure_leaves_nothing():
+    with pytest.raises(ObjectiveError, match="cost nan") as caught:
+        minimize(failing_after(0), 6, random_state=0)
+    assert not hasattr(caught.value, "result")
+
+
+def test_a_slope_that_is_not_finite_is_an_error():
+    J = BlackBoxFunction(lambda Z: (Z * 0).sqrt().sum(1), 3, relaxable=True)
+    with pytest.raises(ObjectiveError, match="gradient that is not finite"):
+        minimize(J, method="continuous")
+
+
+def never(Z):
+    raise AssertionError("evaluated before the parameters were checked")
+
+
+NOT_RELAXABLE = BlackBoxFunction(never, 4)
+RELAXABLE = BlackBoxFunction(never, 4, relaxable=True)
+
+REFUSED = {
+    "unknown method": (
+        dict(function=never, n_variables=4, method="looorf"),
+        ValueError,
+        "method='looorf' is unknown; it must be one of arms, ",
+    ),
+    "method of another type": (
+        dict(function=never, n_variables=4, method=3),
+        TypeError,
+        "method=3 must be a string or an object of sklearn_pb.methods",
+    ),
+    "bad hyperparameter": (
+        dict(function=never, n_variables=4, method=MonteCarlo(n_samples=1)),
+        ValueError,
+        "n_samples=1 must be an integer in [2, inf)",
+    ),
+    "weights": (
+        dict(function=RELAXABLE, method="magnitude"),
+        ValueError,
+        "method='magnitude' ranks the weights of a network, and a pseudo-Boolean "
+        "function has none; use one of 'arms', 'continuous', 'exact', 'loorf', ",
+    ),
+    "schedule of weights": (
+        dict(function=NOT_RELAXABLE, method="gmp"),
+        ValueError,
+        "use one of 'arms', 'exact', 'loorf', 'reinforce'.",
+    ),
+    "not relaxable": (
+        dict(function=NOT_RELAXABLE, method="continuous"),
+        ValueError,
+        "method='continuous' needs a cost that is differentiable on [0, 1]^d, and "
+        "BlackBoxFunction(never) is not (relaxable=False); use one of 'arms', 'exact'",
+    ),
+    "too many to enumerate": (
+        dict(function=never, n_variables=21, method="exact"),
+        ValueError,
+        "method='exact' enumerates all 2^d points, and n_variables=21 is too large "
+        "for that: at most 20.",
+    ),
+    "more than the budget": (
+        dict(
+            function=never,
+            n_variables=10,
+            method=MonteCarlo(gradient="exact"),
+            budget=Budget(evaluations=1000),
+        ),
+        ValueError,
+        "2^10 = 1024 points in each step, more than Budget.evaluations=1000",
+    ),
+    "no n_variables": (
+        dict(function=never),
+        ValueError,
+        "does not say how many variables it has",
+    ),
+    "n_variables not a number": (
+        dict(function=never, n_variables="4"),
+        TypeError,
+        "n_variables must be an integer, got '4'",
+    ),
+    "no variables": (
+        dict(function=never, n_variables=0),
+        ValueError,
+        "n_variables must be at least 1, got 0",
+    ),
+    "contradicting n_variables": (
+        dict(function=quadratic(8), n_variables=7),
+        ValueError,
+        "n_variables=7 contradicts the function, a QuadraticFunction of 8 variables",
+    ),
+    "an objective": (
+        dict(function=SubsetSelection()),
+        TypeError,
+        "function=SubsetSelection() is an objective that needs data",
+    ),
+    "not callable": (
+        dict(function=3.0, n_variables=4),
+        TypeError,
+        "function=3.0 must be a PseudoBooleanFunction or a callable",
+    ),
+    "negative budget": (
+        dict(function=never, n_variables=4, budget=Budget(evaluations=-1)),
+        ValueError,
+        "Budget.evaluations=-1 must be an integer in [1, inf)",
+    ),
+    "contradicting budget": (
+        dict(
+            function=never,
+            n_variables=4,
+            budget=Budget(evaluations=10, no_improvement=20),
+        ),
+        ValueError,
+        "Budget.no_improvement=20 can never be reached",
+    ),
+    "endless budget": (
+        dict(function=never, n_variables=4, budget=Budget(target=0.0)),
+        ValueError,
+        "never ends for certain",
+    ),
+    "budget of another type": (
+        dict(function=never, n_variables=4, budget=100),
+        TypeError,
+        "budget=100 must be a Budget or None",
+    ),
+    "constraint of another type": (
+        dict(function=never, n_variables=4, constraint=0.1),
+        TypeError,
+        "constraint=0.1 must be an L0Penalty or None",
+    ),
+    "open price": (
+        dict(function=never, n_variables=4, constraint=L0Penalty()),
+        ValueError,
+        "L0Penalty.strength='auto' leaves open what is to be minimised",
+    ),
+    "negative price": (
+        dict(function=never, n_variables=4, constraint=L0Penalty(-1.0)),
+        ValueError,
+        "L0Penalty.strength=-1.0",
+    ),
+    "random_state": (
+        dict(function=never, n_variables=4, random_state="seed"),
+        ValueError,
+        "'seed' cannot be used to seed",
+    ),
+    "device": (
+        dict(function=never, n_variables=4, device="abacus"),
+        ValueError,
+        "device='abacus' cannot be used",
+    ),
+}
+
+
+@pytest.mark.parametrize("arguments, error, message", REFUSED.values(), ids=REFUSED)
+def test_refused_before_any_work(arguments, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        minimize(**arguments)
+
+
+@pytest.mark.parametrize(
+    "cost, message",
+    [
+        (lambda Z: Z.sum(), r"returned costs of shape \(\) for 10 rows"),
+        (lambda Z: Z, r"returned costs of shape \(10, 4\) for 10 rows"),
+        (lambda Z: Z.sum(1)[1:], r"returned costs of shape \(9,\) for 10 rows"),
+        (lambda Z: Z.sum(1) / 0, r"returned the cost (inf|nan) for row"),
+        (lambda Z: ["low"] * len(Z), "must return one real number a row"),
+    ],
+)
+def test_a_wrong_objective_is_found_at_its_first_evaluation(cost, message):
+    with pytest.raises(ObjectiveError, match=message):
+        minimize(cost, 4, random_state=0)
+
+
+@pytest.mark.parametrize(
+    "method", [Continuation(learning_rate=0.05), StraightThrough(derivative=True)]
+)
+def test_relaxed_points_are_never_solutions(method):
+    # The relaxation is least between the corners.
+    J = BlackBoxFunction(lambda Z: ((Z - 0.4) ** 2).sum(1), 4, relaxable=True)
+    result = minimize(J, method=method, budget=Budget(evaluations=400), random_state=0)
+    assert result.fun >= tabulate(J).values.min().item() - 1e-6
