@@ -41,7 +41,10 @@ class PBMinimizer(FeatureMethods, SelectorMixin, BaseEstimator):
         choice of features for a linear or logistic model.
     method : str or Method, default="loorf"
         "arms", "continuous", "exact", "loorf", "reinforce", "straight-through", or an
-        object of `sklearn_pb.methods`.
+        object of `sklearn_pb.methods`. On subsets of features, "continuous" and
+        "straight-through" are prone to stop at all of them, the more so with more
+        than two classes: the gradient at a fraction of a feature speaks for more
+        of it.
     budget : Budget, default=None
         When to stop; None means ``Budget(evaluations=2000, no_improvement=500)``.
     constraint : L0Penalty, default=None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 
 def results_of(search: Any) -> Mapping[str, Any]:
@@ -105,10 +106,8 @@ def read_rows(
         raise ValueError(
             f"metric={metric!r}: there is no mean_test_{metric} among the results."
         )
-    method = find_column(results, param_method)
-    methods = results[method] if method else [""] * len(results[sparsity])
     columns = {
-        "method": [name if isinstance(name, str) else repr(name) for name in methods],
+        "method": _method_names(results, param_method, len(results[sparsity])),
         "sparsity": [_number(value) for value in results[sparsity]],
         "mean": np.asarray(results[f"mean_test_{metric}"]).tolist(),
         "std": np.asarray(results[f"std_test_{metric}"]).tolist(),
@@ -118,6 +117,30 @@ def read_rows(
     return [
         dict(zip(keys, row, strict=True)) for row in zip(*columns.values(), strict=True)
     ]
+
+
+def _method_names(results: Mapping[str, Any], parameter: str, n: int) -> list[str]:
+    """Strings as they are; objects with the parameters that were searched as well."""
+    column = find_column(results, parameter)
+    if column is None:
+        return [""] * n
+    inner = {
+        name.removeprefix(f"{column}__"): values
+        for name, values in results.items()
+        if name.startswith(f"{column}__")
+    }
+    names = []
+    for row, method in enumerate(results[column]):
+        given = {name: values[row] for name, values in inner.items()}
+        given = {k: v for k, v in given.items() if v is not np.ma.masked}
+        names.append(_name(method, given))
+    return names
+
+
+def _name(method: Any, parameters: dict[str, Any]) -> str:
+    if isinstance(method, str):
+        return method
+    return repr(clone(method).set_params(**parameters) if parameters else method)
 
 
 def _number(value: Any) -> float | None:

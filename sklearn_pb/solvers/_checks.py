@@ -73,12 +73,14 @@ def _check_enumerable(given: Any, d: int, budget: Budget) -> None:
             f"method={given!r} enumerates all 2^d points, and n_variables={d} is too "
             f"large for that: at most {MOST_ENUMERABLE}. Use 'loorf' or 'arms'."
         )
-    if budget.evaluations is not None and budget.evaluations < 2**d:
-        raise ValueError(
-            f"method={given!r} enumerates 2^{d} = {2**d} points in each step, more "
-            f"than Budget.evaluations={budget.evaluations}. Use 'loorf' or 'arms', or "
-            "raise the budget."
-        )
+    for name in ("evaluations", "no_improvement"):
+        limit = getattr(budget, name)
+        if limit is not None and limit <= 2**d:
+            raise ValueError(
+                f"method={given!r} enumerates 2^{d} = {2**d} points in each step, and "
+                f"Budget.{name}={limit} is not more than that. Use 'loorf' or 'arms', "
+                "or raise the limit."
+            )
 
 
 def check_budget(budget: Budget | None, default: Budget) -> Budget:

@@ -27,7 +27,25 @@ _SEARCH, _LAYERS = 2, 3  # addresses below the run's stream
 
 @dataclass(frozen=True)
 class MaskingOptions:
-    """How `fit_masked` runs; the parameters of `MaskPruner` by the same names."""
+    """How `fit_masked` runs; `MaskPruner` says more about each of these.
+
+    Parameters
+    ----------
+    method : Method
+        How the mask is found.
+    sparsity : float or None
+        Fraction of zeros to end with; None leaves it to the penalty.
+    constraint : L0Penalty or None
+        Price of a kept weight; None takes the default one for a learned mask.
+    scope : {"global", "layer"}
+        Whether all weights compete, or each layer keeps the same share.
+    train_weights : bool
+        Whether the weights are trained beside the mask.
+    warmup, finetune : float
+        Fractions of the steps before and after the search.
+    rescale : bool
+        Whether weights are divided by the mean of their layer's mask.
+    """
 
     method: Method
     sparsity: float | None
@@ -43,7 +61,7 @@ class MaskingOptions:
 class MaskedFit:
     """What `fit_masked` found.
 
-    Attributes
+    Parameters
     ----------
     masks : dict of str to torch.Tensor
         Boolean masks on the CPU, by parameter name.

@@ -202,7 +202,7 @@ class MaskTraining(Callback):
         if self.search is None:
             self.search = self.start_search()
         if self.search.space.n_ones is not None:
-            self._warn_if_far()
+            self._warn_if_far(self.search.space.n_ones)
         hard = self.search.harden()
         self.masked.mask = hard.to(self.search.space.dtype)
         self.frozen = True
@@ -218,12 +218,12 @@ class MaskTraining(Callback):
             return float(self.masked.mask.mean())
         return 1.0 if self.search is None else self.search.density()
 
-    def _warn_if_far(self) -> None:
+    def _warn_if_far(self, n_ones: int) -> None:
         assert self.search is not None
         if getattr(self.search, "penalty", None) is None:
             return
         own = float((self.search.scores() >= 0).float().mean())
-        wanted = self.search.space.n_ones / self.search.space.n_variables
+        wanted = n_ones / self.search.space.n_variables
         if not wanted / 2 <= own <= 2 * wanted:
             warnings.warn(
                 f"the learned mask keeps {own:.2%} of the weights by itself, but is cut "

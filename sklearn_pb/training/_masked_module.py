@@ -137,7 +137,8 @@ class _ApplyMask(torch.autograd.Function):
     def backward(ctx, *gradients):
         mask, *weights = ctx.saved_tensors
         if ctx.scales is not None:
-            gradients = [g * s for g, s in zip(gradients, ctx.scales, strict=True)]
+            pairs = zip(gradients, ctx.scales, strict=True)
+            gradients = tuple(g * s for g, s in pairs)
         slope = ctx.scratch.like(mask) if ctx.needs_input_grad[1] else None
         weight_gradients: list[torch.Tensor | None] = []
         offset = 0

@@ -79,9 +79,7 @@ def weighted_loss(
         net.module_ = module
 
 
-def _weighted_mean(
-    losses: torch.Tensor, weight: torch.Tensor | None
-) -> torch.Tensor:
+def _weighted_mean(losses: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
     assert weight is not None
     weight = weight.to(losses)
     per_row = losses.flatten(1).mean(1) if losses.ndim > 1 else losses

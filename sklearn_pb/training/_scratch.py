@@ -42,7 +42,8 @@ class Scratch:
         else:
             blocks.append(torch.empty(tensor.shape, dtype=tensor.dtype))
             storage = blocks[-1].untyped_storage()
-        return torch.empty(0, dtype=tensor.dtype).set_(storage, 0, tensor.shape)
+        whole = torch.empty(0, dtype=tensor.dtype).set_(storage)
+        return whole.view(tensor.shape)
 
     def __getstate__(self) -> dict:
         """Copies and pickles start without memory of their own."""

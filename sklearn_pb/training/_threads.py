@@ -29,6 +29,11 @@ def steady_threads(module: nn.Module) -> Iterator[None]:
     ----------
     module : nn.Module
         The network.
+
+    Returns
+    -------
+    context : context manager
+        For a with statement.
     """
     global _inside, _outer_threads
     if sum(p.numel() for p in module.parameters()) > SMALL:

@@ -11,7 +11,12 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.datasets import load_digits, load_iris, make_classification, make_regression
+from sklearn.datasets import (
+    load_digits,
+    load_iris,
+    make_classification,
+    make_regression,
+)
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
@@ -113,9 +118,7 @@ def test_sparsity_is_exact(iris, method, scope):
     pruner = MaskPruner(
         quick_net(), method=method, sparsity=0.733, scope=scope, random_state=0
     ).fit(*iris)
-    weights = [
-        pruner.estimator_.module_.get_parameter(name) for name in pruner.masks_
-    ]
+    weights = [pruner.estimator_.module_.get_parameter(name) for name in pruner.masks_]
     zeros = sum(int(w.eq(0).sum()) for w in weights)
     d = sum(w.numel() for w in weights)
     assert zeros == round(0.733 * d)
@@ -159,7 +162,8 @@ def test_same_seed_same_result_and_global_random_state_untouched(iris):
     X, y = iris
     before = torch.get_rng_state(), np.random.get_state()[1].copy()
     first, second, other = (
-        MaskPruner(quick_net(), sparsity=0.5, random_state=s).fit(X, y) for s in (0, 0, 1)
+        MaskPruner(quick_net(), sparsity=0.5, random_state=s).fit(X, y)
+        for s in (0, 0, 1)
     )
     assert torch.equal(torch.get_rng_state(), before[0])
     assert (np.random.get_state()[1] == before[1]).all()
@@ -247,7 +251,11 @@ def test_images_and_transform():
     X, y = load_digits(return_X_y=True)
     images = X[:200].reshape(-1, 1, 8, 8) / 16
     module = nn.Sequential(
-        nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 12), nn.Linear(12, 10)
+        nn.Conv2d(1, 4, 3),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(144, 12),
+        nn.Linear(12, 10),
     )
     pruner = MaskPruner(module, sparsity=0.5, random_state=0).fit(images, y[:200])
     features = pruner.transform(images)
@@ -302,7 +310,9 @@ def test_a_pickle_predicts_in_a_fresh_process(iris, tmp_path):
         "pruner = pickle.load(open(folder + '/pruner.pkl', 'rb')); "
         "print(*pruner.predict(numpy.load(folder + '/X.npy')))"
     )
-    seen = subprocess.check_output([sys.executable, "-c", code, str(tmp_path)], text=True)
+    seen = subprocess.check_output(
+        [sys.executable, "-c", code, str(tmp_path)], text=True
+    )
     assert [int(v) for v in seen.split()] == list(pruner.predict(X))
 
 
@@ -328,7 +338,10 @@ class TestErrors:
             ({"sparsity": 1.0}, r"'sparsity' parameter.*\[0.0, 1.0\).*1.0"),
             ({"sparsity": -0.1}, "'sparsity' parameter"),
             ({"method": "magnitude"}, "sparsity=None must be a number"),
-            ({"method": "gmp", "sparsity": 0.5, "constraint": L0Penalty()}, "no effect"),
+            (
+                {"method": "gmp", "sparsity": 0.5, "constraint": L0Penalty()},
+                "no effect",
+            ),
             ({"warmup": 0.5, "finetune": 0.5}, "sum must be less than 1"),
             ({"scope": "everywhere"}, "'scope' parameter.*global"),
             ({"constraint": L0Penalty(strength=-1)}, "L0Penalty.strength=-1"),

@@ -34,6 +34,7 @@ from sklearn_pb.functions import (
 from sklearn_pb.methods import PRESETS, MonteCarlo
 
 METHODS = sorted(n for n, make in PRESETS.items() if not make().needs_weights)
+SAMPLING = [n for n in METHODS if not PRESETS[n]().needs_relaxable]
 SHORT = Budget(evaluations=300)
 
 
@@ -60,16 +61,23 @@ def test_scikit_learn_checks(estimator, check):
 # What it finds
 
 
+def gap(selector, X, y):
+    """How far the solution is from the best of all subsets."""
+    return selector.cost_ - tabulate(SubsetSelection().bind(X, y)).values.min().item()
+
+
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("data", ["iris", "diabetes"])
-def test_the_best_subset_is_found(data, method, request):
-    X, y = request.getfixturevalue(data)
-    costs = tabulate(SubsetSelection().bind(X, y)).values
-    selector = PBMinimizer(method=method, random_state=0).fit(X, y)
-    if method == "straight-through":  # biased: only close
-        assert (costs < selector.cost_ - 1e-6).double().mean() < 0.03
-    else:
-        assert selector.cost_ == pytest.approx(costs.min().item(), abs=2e-5)
+def test_the_best_subset_of_diabetes_is_found(method, diabetes):
+    budget = Budget(evaluations=1500)
+    selector = PBMinimizer(method=method, budget=budget, random_state=0).fit(*diabetes)
+    assert gap(selector, *diabetes) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("method", SAMPLING)
+def test_the_best_subset_of_iris_is_found(method, iris):
+    # The relaxation has its minimum at all features: only samples lead away from it.
+    selector = PBMinimizer(method=method, random_state=0).fit(*iris)
+    assert gap(selector, *iris) == pytest.approx(0, abs=2e-5)
 
 
 def test_fewer_features_of_breast_cancer_keep_the_accuracy():
@@ -226,8 +234,8 @@ def assert_same_fit(a, b):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_copies_are_equal(method, iris, tmp_path):
-    X, y = iris
+def test_copies_are_equal(method, diabetes, tmp_path):
+    X, y = diabetes[0].iloc[:, :6], diabetes[1]
     selector = PBMinimizer(method=method, budget=SHORT, random_state=0).fit(X, y)
     joblib.dump(selector, tmp_path / "selector.joblib")
     for twin in (
@@ -277,11 +285,11 @@ def ways_to_run():
 
 def test_cross_validation_is_the_same_however_it_runs(diabetes):
     X, y = diabetes
-    selector = PBMinimizer(budget=SHORT, random_state=0)
+    selector = PBMinimizer(budget=Budget(evaluations=100), random_state=0)
     scores = []
     for jobs, backend in ways_to_run():
         with parallel_config(**backend) if backend else warnings.catch_warnings():
-            scores.append(cross_val_score(selector, X, y, cv=4, **jobs).tolist())
+            scores.append(cross_val_score(selector, X, y, cv=2, **jobs).tolist())
     assert scores[0] == scores[1] == scores[2]
     assert np.isfinite(scores[0]).all()
 
@@ -289,7 +297,7 @@ def test_cross_validation_is_the_same_however_it_runs(diabetes):
 def test_grid_search_over_methods_is_the_same_however_it_runs(diabetes):
     X, y = diabetes
     model = make_pipeline(
-        PBMinimizer(budget=Budget(evaluations=100), random_state=0), LinearRegression()
+        PBMinimizer(budget=Budget(evaluations=60), random_state=0), LinearRegression()
     )
     grid = [
         {"pbminimizer__method": ["loorf", "arms", "continuous", "straight-through"]},
@@ -301,7 +309,7 @@ def test_grid_search_over_methods_is_the_same_however_it_runs(diabetes):
     results = []
     for jobs, backend in ways_to_run():
         with parallel_config(**backend) if backend else warnings.catch_warnings():
-            search = GridSearchCV(model, grid, cv=3, **jobs).fit(X, y)
+            search = GridSearchCV(model, grid, cv=2, **jobs).fit(X, y)
         results.append(search.cv_results_["mean_test_score"].tolist())
     assert results[0] == results[1] == results[2]
     assert len(results[0]) == 6 and np.isfinite(results[0]).all()

@@ -33,6 +33,13 @@ def test_rows_tell_what_was_kept_scored_and_spent(results):
     assert (second["method"], second["nonzeros"]) == ("Continuation()", 370)
 
 
+def test_searched_parameters_of_a_method_are_part_of_its_name(results):
+    betas = np.ma.masked_array([0, 20], mask=[True, False])
+    rows = sparsity_table(results | {"param_prune__method__beta_final": betas})
+    names = [row["method"] for row in rows]
+    assert names == ["gmp", "Continuation(beta_final=20)"]
+
+
 def test_nonzeros_are_those_of_a_pruner():
     X = np.random.default_rng(0).normal(size=(20, 3))
     y = np.arange(20) % 2

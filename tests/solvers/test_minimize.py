@@ -133,7 +133,7 @@ def test_a_long_history_is_thinned_out_evenly():
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("limit", [64, 65, 100, 301])
+@pytest.mark.parametrize("limit", [65, 66, 100, 301])
 def test_evaluations_are_counted_honestly(method, limit):
     J = Counted(quadratic(6))
     result = minimize(J, method=method, budget=Budget(evaluations=limit))
@@ -367,7 +367,17 @@ REFUSED = {
             budget=Budget(evaluations=1000),
         ),
         ValueError,
-        "2^10 = 1024 points in each step, more than Budget.evaluations=1000",
+        "2^10 = 1024 points in each step, and Budget.evaluations=1000 is not more",
+    ),
+    "more than the patience": (
+        dict(
+            function=never,
+            n_variables=3,
+            method="exact",
+            budget=Budget(evaluations=100, no_improvement=8),
+        ),
+        ValueError,
+        "2^3 = 8 points in each step, and Budget.no_improvement=8 is not more",
     ),
     "no n_variables": (
         dict(function=never),

@@ -69,7 +69,7 @@ def test_tied_weights_are_masked_on_both_sides():
 
 
 def test_rescale_divides_by_the_mean_and_has_a_constant_quotient():
-    masked, X = masked_pair("linear", rescale=True)
+    masked, _ = masked_pair("linear", rescale=True)
     means = [part.mean() for part in masked.mask.split(masked.layout.sizes)]
     expected = [
         w * m / mean
