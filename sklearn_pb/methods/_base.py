@@ -74,6 +74,8 @@ class Search(ABC):
     ----------
     needs_slope : bool
         Whether `update` wants the slope of the cost by the mask of the forward pass.
+    interval : int
+        Training steps that share one step of the search, where steps are cheap.
     step : int
         Number of the current step, from 0.
     progress : float
@@ -84,6 +86,7 @@ class Search(ABC):
 
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
+        self.interval = 1
         self.step = 0
         self.progress = 0.0
         self._step_size = 0.0

@@ -25,6 +25,9 @@ class Continuation(Method):
         Size of a step of s (RMSprop).
     smoothing : float, default=0.9
         Memory of RMSprop, in [0, 1).
+    interval : int, default=1
+        Training steps of the weights for one step of s. 2 saves about half of what the
+        mask costs, where weights are many and batches small.
     saturation : float or None, default=8.0
         The parameters are kept where ``|beta s| <= saturation``, so that no mask value
         loses its gradient before the search ends; None follows the source to the
@@ -53,12 +56,14 @@ class Continuation(Method):
         s_init: float = 0.0,
         learning_rate: float = 0.01,
         smoothing: float = 0.9,
+        interval: int = 1,
         saturation: float | None = 8.0,
     ) -> None:
         self.beta_final = beta_final
         self.s_init = s_init
         self.learning_rate = learning_rate
         self.smoothing = smoothing
+        self.interval = interval
         self.saturation = saturation
 
     def check(self) -> None:
@@ -67,6 +72,7 @@ class Continuation(Method):
         check_number(self.s_init, "s_init")
         check_number(self.learning_rate, "learning_rate", low=0, low_open=True)
         check_number(self.smoothing, "smoothing", low=0, high=1, high_open=True)
+        check_number(self.interval, "interval", low=1, integer=True)
         if self.saturation is not None:
             check_number(self.saturation, "saturation", low=0, low_open=True)
 
@@ -97,6 +103,7 @@ class ContinuationSearch(LogitSearch):
             self.logits.fill_(float(method.s_init))  # exact, however large it is
         self._sharpness = ExponentialSharpness(float(method.beta_final))
         self._saturation = method.saturation
+        self.interval = method.interval
         self._mask = self.probabilities()
 
     @property

@@ -145,9 +145,11 @@ class MaskTraining(Callback):
         elif self._step >= self._phases.search:
             if self.search is None:
                 self.search = self.start_search()
-            self.search.advance(self._phases.progress(self._step))
-            mask = self.search.mask()
-            self.masked.mask = mask.requires_grad_(self._wants_slope())
+            if self._due():
+                self.search.advance(self._phases.progress(self._step))
+                self.masked.mask = self.search.mask()
+            assert self.masked.mask is not None
+            self.masked.mask.requires_grad_(self._wants_slope())
 
     def on_grad_computed(
         self, net: NeuralNet, named_parameters: Any = None, batch: Any = None, **kw: Any
@@ -156,11 +158,12 @@ class MaskTraining(Callback):
         mask = self.masked.mask
         if self.frozen or self.search is None or mask is None:
             return
-        function = BatchFunction(net, self.masked, batch)
-        with torch.no_grad():
-            mask.requires_grad_(False)
-            slope, mask.grad = mask.grad, None
-            self.search.update(function, slope)
+        slope, mask.grad = mask.grad, None
+        mask.requires_grad_(False)
+        if self._due():
+            function = BatchFunction(net, self.masked, batch)
+            with torch.no_grad():
+                self.search.update(function, slope)
 
     def on_batch_end(
         self,
@@ -207,10 +210,15 @@ class MaskTraining(Callback):
         self.masked.mask = hard.to(self.search.space.dtype)
         self.frozen = True
 
+    def _due(self) -> bool:
+        """Whether the search takes a step of its own at this training step."""
+        assert self.search is not None and self._phases is not None
+        return (self._step - self._phases.search) % self.search.interval == 0
+
     def _wants_slope(self) -> bool:
         assert self.search is not None
         trains = any(p.requires_grad for p in self.masked.module.parameters())
-        return self.search.needs_slope or not trains
+        return not trains or (self.search.needs_slope and self._due())
 
     def _density(self) -> float:
         if self.frozen:

@@ -17,7 +17,7 @@ class Scratch:
     """
 
     def __init__(self) -> None:
-        self._blocks: dict[tuple, list[torch.Tensor]] = {}
+        self._blocks: dict[tuple, list[torch.UntypedStorage]] = {}
 
     def like(self, tensor: torch.Tensor) -> torch.Tensor:
         """Return an uninitialised tensor.
@@ -35,13 +35,12 @@ class Scratch:
         if tensor.device.type != "cpu" or _use_count is None:
             return torch.empty(tensor.shape, dtype=tensor.dtype, device=tensor.device)
         blocks = self._blocks.setdefault((tensor.shape, tensor.dtype), [])
-        for block in blocks:
-            storage = block.untyped_storage()
-            if _use_count(storage._cdata) <= 2:  # the block's and this very name's
+        for storage in blocks:
+            if _use_count(storage._cdata) == 1:
                 break
         else:
-            blocks.append(torch.empty(tensor.shape, dtype=tensor.dtype))
-            storage = blocks[-1].untyped_storage()
+            storage = torch.empty_like(tensor).untyped_storage()
+            blocks.append(storage)
         whole = torch.empty(0, dtype=tensor.dtype).set_(storage)
         return whole.view(tensor.shape)
 

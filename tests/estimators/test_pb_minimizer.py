@@ -14,6 +14,7 @@ from joblib import parallel_config
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.exceptions import NotFittedError
+from sklearn.feature_selection import RFE
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -80,17 +81,21 @@ def test_the_best_subset_of_iris_is_found(method, iris):
     assert gap(selector, *iris) == pytest.approx(0, abs=2e-5)
 
 
-def test_fewer_features_of_breast_cancer_keep_the_accuracy():
+def test_a_sixth_of_the_features_of_breast_cancer_predicts_as_well_as_that_of_rfe():
+    # BIC keeps 5 of 30 features. That costs about 2 points of accuracy, whoever
+    # chooses them.
     X, y = load_breast_cancer(return_X_y=True)
-    model = make_pipeline(StandardScaler(), LogisticRegression())
-    selecting = make_pipeline(
-        StandardScaler(), PBMinimizer(random_state=0), LogisticRegression()
-    )
-    everything = cross_val_score(model, X, y, cv=3).mean()
-    chosen = cross_val_score(selecting, X, y, cv=3).mean()
-    assert chosen >= everything - 0.02
-    selecting.fit(X, y)
-    assert selecting[1].solution_.sum() <= 15
+
+    def accuracy(*selector):
+        model = make_pipeline(StandardScaler(), *selector, LogisticRegression())
+        return cross_val_score(model, X, y, cv=5).mean()
+
+    selector = PBMinimizer(random_state=0)
+    chosen = accuracy(selector)
+    assert chosen >= accuracy() - 0.03
+    rfe = RFE(LogisticRegression(), n_features_to_select=5)
+    assert chosen >= accuracy(rfe) - 0.01
+    assert selector.fit(X, y).solution_.sum() == 5
 
 
 def test_fewer_features_of_diabetes_keep_the_score(diabetes):
@@ -270,10 +275,10 @@ def test_html_and_repr():
 @pytest.mark.parametrize("random_state", [0, np.random.RandomState(0)])
 def test_global_generators_rest(random_state, iris):
     torch_state = torch.get_rng_state()
-    numpy_state = np.random.get_state()[1].copy()
+    numpy_state = np.random.get_state()[1].copy()  # noqa: NPY002
     PBMinimizer(budget=SHORT, random_state=random_state).fit(*iris)
     assert torch.equal(torch.get_rng_state(), torch_state)
-    assert (np.random.get_state()[1] == numpy_state).all()
+    assert (np.random.get_state()[1] == numpy_state).all()  # noqa: NPY002
 
 
 def ways_to_run():
@@ -341,74 +346,74 @@ def with_entry(value):
 
 REFUSED = {
     "unknown method": (
-        dict(method="looorf"),
+        {"method": "looorf"},
         (X0, Y0),
         ValueError,
         "method='looorf' is unknown",
     ),
     "method of weights": (
-        dict(method="gmp"),
+        {"method": "gmp"},
         (X0, Y0),
         ValueError,
         "method='gmp' ranks the weights of a network",
     ),
     "method of another type": (
-        dict(method=3),
+        {"method": 3},
         (X0, Y0),
         ValueError,
         "The 'method' parameter of PBMinimizer must be",
     ),
     "objective of another type": (
-        dict(objective="bic"),
+        {"objective": "bic"},
         (X0, Y0),
         ValueError,
         "The 'objective' parameter of PBMinimizer must be an object implementing "
         "'bind'",
     ),
     "budget of another type": (
-        dict(budget=100),
+        {"budget": 100},
         (X0, Y0),
         ValueError,
         "The 'budget' parameter of PBMinimizer",
     ),
     "constraint of another type": (
-        dict(constraint=0.1),
+        {"constraint": 0.1},
         (X0, Y0),
         ValueError,
         "The 'constraint' parameter of PBMinimizer",
     ),
     "random_state": (
-        dict(random_state="seed"),
+        {"random_state": "seed"},
         (X0, Y0),
         ValueError,
         "The 'random_state' parameter of PBMinimizer",
     ),
     "negative budget": (
-        dict(budget=Budget(seconds=-1.0)),
+        {"budget": Budget(seconds=-1.0)},
         (X0, Y0),
         ValueError,
         "Budget.seconds=-1.0 must be a number in (0, inf)",
     ),
     "open price": (
-        dict(constraint=L0Penalty()),
+        {"constraint": L0Penalty()},
         (X0, Y0),
         ValueError,
         "L0Penalty.strength='auto'",
     ),
     "bad objective parameter": (
-        dict(objective=SubsetSelection(price="bicc")),
+        {"objective": SubsetSelection(price="bicc")},
         (X0, Y0),
         ValueError,
         "price must be one of",
     ),
     "too many to enumerate": (
-        dict(method="exact"),
+        {"method": "exact"},
         (np.random.default_rng(0).normal(size=(30, 25)), np.arange(30) % 2),
         ValueError,
         "n_variables=25 is too large",
     ),
     "not relaxable": (
-        dict(objective=Recording(), method="continuous"),
+        {"objective": Recording(), "method": "continuous"},
         (X0, Y0),
         ValueError,
         "method='continuous' needs a cost that is differentiable",
@@ -419,7 +424,7 @@ REFUSED = {
     "infinity": ({}, (with_entry(np.inf), Y0), ValueError, "X contains infinity"),
     "one class": ({}, (X0, np.zeros(20, int)), ValueError, "y has one class only"),
     "constant targets": (
-        dict(objective=SubsetSelection("linear")),
+        {"objective": SubsetSelection("linear")},
         (X0, np.full(20, 0.5)),
         ValueError,
         "y is constant",

@@ -99,7 +99,7 @@ def test_the_result_is_complete(method):
     assert result.nfev == 300 and 1 <= result.nit <= 300
     assert isinstance(result.status, int) and "evaluations" in result.message
     assert result.probabilities.shape == (6,)
-    assert ((0 <= result.probabilities) & (result.probabilities <= 1)).all()
+    assert ((result.probabilities >= 0) & (result.probabilities <= 1)).all()
     assert result.seconds > 0
 
 
@@ -179,7 +179,7 @@ def test_no_improvement_ends_the_search():
 @pytest.mark.parametrize("method", METHODS)
 def test_a_seed_gives_the_same_result_and_global_generators_rest(method):
     torch_state = torch.get_rng_state()
-    numpy_state = np.random.get_state()[1].copy()
+    numpy_state = np.random.get_state()[1].copy()  # noqa: NPY002
 
     def run(seed):
         budget = Budget(evaluations=200)
@@ -194,7 +194,7 @@ def test_a_seed_gives_the_same_result_and_global_generators_rest(method):
     if method in ("loorf", "arms", "reinforce"):
         assert run(3) != run(4)
     assert torch.equal(torch.get_rng_state(), torch_state)
-    assert (np.random.get_state()[1] == numpy_state).all()
+    assert (np.random.get_state()[1] == numpy_state).all()  # noqa: NPY002
 
 
 def test_hyperparameters_of_a_method_object_are_used_and_it_stays_as_it_was():
@@ -322,139 +322,139 @@ RELAXABLE = BlackBoxFunction(never, 4, relaxable=True)
 
 REFUSED = {
     "unknown method": (
-        dict(function=never, n_variables=4, method="looorf"),
+        {"function": never, "n_variables": 4, "method": "looorf"},
         ValueError,
         "method='looorf' is unknown; it must be one of arms, ",
     ),
     "method of another type": (
-        dict(function=never, n_variables=4, method=3),
+        {"function": never, "n_variables": 4, "method": 3},
         TypeError,
         "method=3 must be a string or an object of sklearn_pb.methods",
     ),
     "bad hyperparameter": (
-        dict(function=never, n_variables=4, method=MonteCarlo(n_samples=1)),
+        {"function": never, "n_variables": 4, "method": MonteCarlo(n_samples=1)},
         ValueError,
         "n_samples=1 must be an integer in [2, inf)",
     ),
     "weights": (
-        dict(function=RELAXABLE, method="magnitude"),
+        {"function": RELAXABLE, "method": "magnitude"},
         ValueError,
         "method='magnitude' ranks the weights of a network, and a pseudo-Boolean "
         "function has none; use one of 'arms', 'continuous', 'exact', 'loorf', ",
     ),
     "schedule of weights": (
-        dict(function=NOT_RELAXABLE, method="gmp"),
+        {"function": NOT_RELAXABLE, "method": "gmp"},
         ValueError,
         "use one of 'arms', 'exact', 'loorf', 'reinforce'.",
     ),
     "not relaxable": (
-        dict(function=NOT_RELAXABLE, method="continuous"),
+        {"function": NOT_RELAXABLE, "method": "continuous"},
         ValueError,
         "method='continuous' needs a cost that is differentiable on [0, 1]^d, and "
         "BlackBoxFunction(never) is not (relaxable=False); use one of 'arms', 'exact'",
     ),
     "too many to enumerate": (
-        dict(function=never, n_variables=21, method="exact"),
+        {"function": never, "n_variables": 21, "method": "exact"},
         ValueError,
         "method='exact' enumerates all 2^d points, and n_variables=21 is too large "
         "for that: at most 20.",
     ),
     "more than the budget": (
-        dict(
-            function=never,
-            n_variables=10,
-            method=MonteCarlo(gradient="exact"),
-            budget=Budget(evaluations=1000),
-        ),
+        {
+            "function": never,
+            "n_variables": 10,
+            "method": MonteCarlo(gradient="exact"),
+            "budget": Budget(evaluations=1000),
+        },
         ValueError,
         "2^10 = 1024 points in each step, and Budget.evaluations=1000 is not more",
     ),
     "more than the patience": (
-        dict(
-            function=never,
-            n_variables=3,
-            method="exact",
-            budget=Budget(evaluations=100, no_improvement=8),
-        ),
+        {
+            "function": never,
+            "n_variables": 3,
+            "method": "exact",
+            "budget": Budget(evaluations=100, no_improvement=8),
+        },
         ValueError,
         "2^3 = 8 points in each step, and Budget.no_improvement=8 is not more",
     ),
     "no n_variables": (
-        dict(function=never),
+        {"function": never},
         ValueError,
         "does not say how many variables it has",
     ),
     "n_variables not a number": (
-        dict(function=never, n_variables="4"),
+        {"function": never, "n_variables": "4"},
         TypeError,
         "n_variables must be an integer, got '4'",
     ),
     "no variables": (
-        dict(function=never, n_variables=0),
+        {"function": never, "n_variables": 0},
         ValueError,
         "n_variables must be at least 1, got 0",
     ),
     "contradicting n_variables": (
-        dict(function=quadratic(8), n_variables=7),
+        {"function": quadratic(8), "n_variables": 7},
         ValueError,
         "n_variables=7 contradicts the function, a QuadraticFunction of 8 variables",
     ),
     "an objective": (
-        dict(function=SubsetSelection()),
+        {"function": SubsetSelection()},
         TypeError,
         "function=SubsetSelection() is an objective that needs data",
     ),
     "not callable": (
-        dict(function=3.0, n_variables=4),
+        {"function": 3.0, "n_variables": 4},
         TypeError,
         "function=3.0 must be a PseudoBooleanFunction or a callable",
     ),
     "negative budget": (
-        dict(function=never, n_variables=4, budget=Budget(evaluations=-1)),
+        {"function": never, "n_variables": 4, "budget": Budget(evaluations=-1)},
         ValueError,
         "Budget.evaluations=-1 must be an integer in [1, inf)",
     ),
     "contradicting budget": (
-        dict(
-            function=never,
-            n_variables=4,
-            budget=Budget(evaluations=10, no_improvement=20),
-        ),
+        {
+            "function": never,
+            "n_variables": 4,
+            "budget": Budget(evaluations=10, no_improvement=20),
+        },
         ValueError,
         "Budget.no_improvement=20 can never be reached",
     ),
     "endless budget": (
-        dict(function=never, n_variables=4, budget=Budget(target=0.0)),
+        {"function": never, "n_variables": 4, "budget": Budget(target=0.0)},
         ValueError,
         "never ends for certain",
     ),
     "budget of another type": (
-        dict(function=never, n_variables=4, budget=100),
+        {"function": never, "n_variables": 4, "budget": 100},
         TypeError,
         "budget=100 must be a Budget or None",
     ),
     "constraint of another type": (
-        dict(function=never, n_variables=4, constraint=0.1),
+        {"function": never, "n_variables": 4, "constraint": 0.1},
         TypeError,
         "constraint=0.1 must be an L0Penalty or None",
     ),
     "open price": (
-        dict(function=never, n_variables=4, constraint=L0Penalty()),
+        {"function": never, "n_variables": 4, "constraint": L0Penalty()},
         ValueError,
         "L0Penalty.strength='auto' leaves open what is to be minimised",
     ),
     "negative price": (
-        dict(function=never, n_variables=4, constraint=L0Penalty(-1.0)),
+        {"function": never, "n_variables": 4, "constraint": L0Penalty(-1.0)},
         ValueError,
         "L0Penalty.strength=-1.0",
     ),
     "random_state": (
-        dict(function=never, n_variables=4, random_state="seed"),
+        {"function": never, "n_variables": 4, "random_state": "seed"},
         ValueError,
         "'seed' cannot be used to seed",
     ),
     "device": (
-        dict(function=never, n_variables=4, device="abacus"),
+        {"function": never, "n_variables": 4, "device": "abacus"},
         ValueError,
         "device='abacus' cannot be used",
     ),
