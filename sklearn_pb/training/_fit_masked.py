@@ -108,7 +108,9 @@ def fit_masked(
         Masks and history.
     """
     module = net.module_
-    masked = MaskedModule(module, layout, rescale=options.rescale)
+    masked = MaskedModule(
+        module, layout, rescale=options.rescale, train_weights=options.train_weights
+    )
     device = layout.parameters(module)[0].device
     masked.draws = SeededDraws(stream.child(_LAYERS).torch_generator(device))
     space = _search_space(masked, options, stream.child(_SEARCH), device)
@@ -118,7 +120,7 @@ def fit_masked(
     error = None
     with ExitStack() as stack:
         if not options.train_weights:
-            stack.enter_context(_frozen_weights(module))
+            stack.enter_context(_frozen_others(module, layout))
         net.module_ = masked
         stack.callback(setattr, net, "module_", module)
         inputs: Any = X
@@ -142,14 +144,16 @@ def fit_masked(
 
 
 @contextmanager
-def _frozen_weights(module: nn.Module) -> Iterator[None]:
-    trained = [p for p in module.parameters() if p.requires_grad]
-    for parameter in trained:
+def _frozen_others(module: nn.Module, layout: MaskLayout) -> Iterator[None]:
+    """Freeze what is not masked; of the masked weights the slope is still needed."""
+    masked = {id(p) for p in layout.parameters(module)}
+    others = [p for p in module.parameters() if p.requires_grad and id(p) not in masked]
+    for parameter in others:
         parameter.requires_grad_(False)
     try:
         yield
     finally:
-        for parameter in trained:
+        for parameter in others:
             parameter.requires_grad_(True)
 
 

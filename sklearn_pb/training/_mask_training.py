@@ -148,22 +148,17 @@ class MaskTraining(Callback):
             if self._due():
                 self.search.advance(self._phases.progress(self._step))
                 self.masked.mask = self.search.mask()
-            assert self.masked.mask is not None
-            self.masked.mask.requires_grad_(self._wants_slope())
+            self.masked.wants_slope = self.search.needs_slope and self._due()
 
     def on_grad_computed(
         self, net: NeuralNet, named_parameters: Any = None, batch: Any = None, **kw: Any
     ) -> None:
         """Let the search learn from the batch."""
-        mask = self.masked.mask
-        if self.frozen or self.search is None or mask is None:
+        slope = self.masked.collect()
+        if self.frozen or self.search is None or not self._due():
             return
-        slope, mask.grad = mask.grad, None
-        mask.requires_grad_(False)
-        if self._due():
-            function = BatchFunction(net, self.masked, batch)
-            with torch.no_grad():
-                self.search.update(function, slope)
+        with torch.no_grad():
+            self.search.update(BatchFunction(net, self.masked, batch), slope)
 
     def on_batch_end(
         self,
@@ -208,17 +203,13 @@ class MaskTraining(Callback):
             self._warn_if_far(self.search.space.n_ones)
         hard = self.search.harden()
         self.masked.mask = hard.to(self.search.space.dtype)
+        self.masked.wants_slope = False
         self.frozen = True
 
     def _due(self) -> bool:
         """Whether the search takes a step of its own at this training step."""
         assert self.search is not None and self._phases is not None
         return (self._step - self._phases.search) % self.search.interval == 0
-
-    def _wants_slope(self) -> bool:
-        assert self.search is not None
-        trains = any(p.requires_grad for p in self.masked.module.parameters())
-        return not trains or (self.search.needs_slope and self._due())
 
     def _density(self) -> float:
         if self.frozen:

@@ -8,18 +8,20 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.func import functional_call
 
 from ._layout import MaskLayout
-from ._scratch import Scratch
 from ._seeding import SeededDraws
 
 
 class MaskedModule(nn.Module):
     """Run a module with each weight multiplied by its entry of one flat mask.
 
-    The module, its parameters and its buffers stay the user's own; `bake` writes the
-    mask into the weights, after which the module no longer needs this wrapper.
+    A forward pass lends the module its masked weights: the same parameters, other
+    values. Without gradients they are taken back at once; with gradients they stay
+    for the backward pass until `collect`, which turns the gradients of the masked
+    weights into those of the weights and of the mask. So a masked step costs two or
+    three products over a dense one, tied weights stay tied, and the optimizer, which
+    runs after `collect`, sees only real weights.
 
     Parameters
     ----------
@@ -30,11 +32,15 @@ class MaskedModule(nn.Module):
     rescale : bool, default=False
         Divide each layer's weights by the mean of its mask, taken as a constant in
         the backward pass (dynamic weight rescaling: Silva, 2023, section B.3).
+    train_weights : bool, default=True
+        False lets `collect` drop the gradients of the masked weights.
 
     Attributes
     ----------
     mask : torch.Tensor of shape (d,) or None
         Values in [0, 1]; None runs the module as it is.
+    wants_slope : bool
+        Whether `collect` gives the slope of the loss by the mask.
     draws : SeededDraws or None
         Where random layers draw in training; dropped when the module has none.
     """
@@ -42,34 +48,79 @@ class MaskedModule(nn.Module):
     mask: torch.Tensor | None
 
     def __init__(
-        self, module: nn.Module, layout: MaskLayout, *, rescale: bool = False
+        self,
+        module: nn.Module,
+        layout: MaskLayout,
+        *,
+        rescale: bool = False,
+        train_weights: bool = True,
     ) -> None:
         super().__init__()
         self.module = module
         self.layout = layout
         self.rescale = rescale
+        self.train_weights = train_weights
         self.mask = None
+        self.wants_slope = False
         self.draws: SeededDraws | None = None
-        self._keep_buffers = False
-        self._scratch = Scratch()
+        self._weights: list[torch.Tensor] | None = None  # while masked ones are lent
+        self._masked: list[torch.Tensor] | None = None  # memory for them, kept
+        self._slope: torch.Tensor | None = None
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the module with its masked weights."""
-        if not self.training or self.draws is None:
-            return self._run(args, kwargs)
-        with self.draws:
+        if self.mask is not None:
+            self._lend()
+        try:
             output = self._run(args, kwargs)
+        except BaseException:
+            self._take_back()
+            raise
+        if not torch.is_grad_enabled():
+            self._take_back()
+        return output
+
+    def _run(self, args: Any, kwargs: Any) -> Any:
+        if not self.training or self.draws is None:
+            return self.module(*args, **kwargs)
+        with self.draws:
+            output = self.module(*args, **kwargs)
         if not self.draws.used:  # nothing in there draws: save the cost of watching
             self.draws = None
         return output
 
-    def _run(self, args: Any, kwargs: Any) -> Any:
-        if self.mask is None:
-            return self.module(*args, **kwargs)
-        tensors = self.masked_weights()
-        if self._keep_buffers:
-            tensors |= {name: b.clone() for name, b in self.module.named_buffers()}
-        return functional_call(self.module, tensors, args, kwargs)
+    def collect(self) -> torch.Tensor | None:
+        """End a training pass: give the weights back, with gradients of their own.
+
+        Returns
+        -------
+        slope : torch.Tensor of shape (d,) or None
+            Derivative of the loss by each entry of the mask, if `wants_slope`. Its
+            memory is used again by the next call.
+        """
+        if self._weights is None or self.mask is None:
+            return None
+        self._take_back()
+        parts = self.layout.split(self.mask)
+        scales = self._scales()
+        slope = self._empty_slope() if self.wants_slope else None
+        slopes = {} if slope is None else self.layout.split(slope)
+        with torch.no_grad():
+            for name, scale in zip(self.layout.names, scales, strict=True):
+                weight = self.module.get_parameter(name)
+                if weight.grad is None:
+                    if slope is not None:
+                        slopes[name].zero_()
+                    continue
+                if scale != 1:
+                    weight.grad.mul_(scale)
+                if slope is not None:
+                    torch.mul(weight.grad, weight, out=slopes[name])
+                if self.train_weights:
+                    weight.grad.mul_(parts[name])
+                else:
+                    weight.grad = None
+        return slope
 
     @contextmanager
     def trial(self, mask: torch.Tensor) -> Iterator[None]:
@@ -78,80 +129,64 @@ class MaskedModule(nn.Module):
         Parameters
         ----------
         mask : torch.Tensor of shape (d,)
-            Values in [0, 1]. Running statistics of batch norm are not updated.
+            Values in [0, 1]. Running statistics of batch norm are put back.
         """
-        before = self.mask, self._keep_buffers
-        self.mask, self._keep_buffers = mask, True
+        before = self.mask
+        buffers = [(b, b.clone()) for b in self.module.buffers()]
+        self.mask = mask
         try:
             with torch.no_grad():
                 yield
         finally:
-            self.mask, self._keep_buffers = before
-
-    def masked_weights(self) -> dict[str, torch.Tensor]:
-        """Return the effective weights.
-
-        Returns
-        -------
-        weights : dict of str to torch.Tensor
-            By parameter name; gradients flow to the weights, and to the mask if it
-            asks for them.
-        """
-        assert self.mask is not None
-        weights = self.layout.parameters(self.module)
-        scales = self._scales(self.mask)
-        masked = _ApplyMask.apply(self._scratch, self.mask, scales, *weights)
-        return dict(zip(self.layout.names, masked, strict=True))
+            self.mask = before
+            for buffer, value in buffers:
+                buffer.copy_(value)
 
     def bake(self) -> None:
-        """Write the mask (and the rescaling) into the weights."""
-        assert self.mask is not None
+        """Write the mask (and the rescaling) into the weights, for good."""
+        self._lend()
+        assert self._weights is not None
         with torch.no_grad():
-            for name, weight in self.masked_weights().items():
-                self.module.get_parameter(name).copy_(weight)
+            for weight, masked in zip(self._weights, self._parameters_now(), strict=True):
+                weight.copy_(masked)
+        self._take_back()
 
-    def _scales(self, mask: torch.Tensor) -> list[float] | None:
-        if not self.rescale:
-            return None
-        means = [float(part.mean()) for part in mask.detach().split(self.layout.sizes)]
-        return [1 / mean if mean > 0 else 1.0 for mean in means]
+    def _parameters_now(self) -> list[nn.Parameter]:
+        return self.layout.parameters(self.module)
 
-
-class _ApplyMask(torch.autograd.Function):
-    """Products of weights with slices of the mask; one flat gradient for the mask."""
-
-    @staticmethod
-    def forward(ctx, scratch, mask, scales, *weights):
-        ctx.scratch, ctx.scales = scratch, scales
-        ctx.save_for_backward(mask, *weights)
-        parts = mask.split([w.numel() for w in weights])
-        masked = [
-            torch.mul(w, m.view(w.shape), out=scratch.like(w))
-            for w, m in zip(weights, parts, strict=True)
-        ]
-        if scales is not None:
-            masked = [w.mul_(s) for w, s in zip(masked, scales, strict=True)]
-        return tuple(masked)
-
-    @staticmethod
-    def backward(ctx, *gradients):
-        mask, *weights = ctx.saved_tensors
-        if ctx.scales is not None:
-            pairs = zip(gradients, ctx.scales, strict=True)
-            gradients = tuple(g * s for g, s in pairs)
-        slope = ctx.scratch.like(mask) if ctx.needs_input_grad[1] else None
-        weight_gradients: list[torch.Tensor | None] = []
-        offset = 0
-        for weight, gradient, wanted in zip(
-            weights, gradients, ctx.needs_input_grad[3:], strict=True
+    def _lend(self) -> None:
+        if self._weights is not None:  # a second pass of the same step
+            return
+        assert self.mask is not None
+        parameters = self._parameters_now()
+        if self._masked is None:
+            self._masked = [torch.empty_like(p) for p in parameters]
+        self._weights = [p.data for p in parameters]
+        parts = self.layout.split(self.mask).values()
+        for parameter, masked, part, scale in zip(
+            parameters, self._masked, parts, self._scales(), strict=True
         ):
-            part = slice(offset, offset := offset + weight.numel())
-            if slope is not None:
-                torch.mul(gradient, weight, out=slope[part].view(weight.shape))
-            if wanted:
-                m = mask[part].view(weight.shape)
-                masked = torch.mul(gradient, m, out=ctx.scratch.like(weight))
-                weight_gradients.append(masked)
-            else:
-                weight_gradients.append(None)
-        return None, slope, None, *weight_gradients
+            torch.mul(parameter.data, part, out=masked.data)
+            if scale != 1:
+                masked.data.mul_(scale)
+            parameter.data = masked.data
+
+    def _take_back(self) -> None:
+        if self._weights is None:
+            return
+        for parameter, weight in zip(self._parameters_now(), self._weights, strict=True):
+            parameter.data = weight
+        self._weights = None
+
+    def _empty_slope(self) -> torch.Tensor:
+        assert self.mask is not None
+        if self._slope is None:
+            self._slope = torch.empty_like(self.mask)
+        return self._slope
+
+    def _scales(self) -> list[float]:
+        assert self.mask is not None
+        if not self.rescale:
+            return [1.0] * len(self.layout.names)
+        means = [float(part.mean()) for part in self.mask.split(self.layout.sizes)]
+        return [1 / mean if mean > 0 else 1.0 for mean in means]

@@ -51,11 +51,12 @@ def test_output_and_gradients_equal_autograd(name):
     expected = functional_call(reference, effective, (X,))
     expected.square().sum().backward()
 
-    masked.mask.requires_grad_()
+    masked.wants_slope = True
     output = masked(X)
     output.square().sum().backward()
+    slope = masked.collect()
     torch.testing.assert_close(output, expected)
-    torch.testing.assert_close(masked.mask.grad, mask.grad)
+    torch.testing.assert_close(slope, mask.grad)
     for name_, parameter in masked.module.named_parameters():
         torch.testing.assert_close(parameter.grad, weights[name_].grad)
 
@@ -69,28 +70,47 @@ def test_tied_weights_are_masked_on_both_sides():
 
 
 def test_rescale_divides_by_the_mean_and_has_a_constant_quotient():
-    masked, _ = masked_pair("linear", rescale=True)
-    means = [part.mean() for part in masked.mask.split(masked.layout.sizes)]
-    expected = [
-        w * m / mean
-        for w, m, mean in zip(
-            masked.layout.parameters(masked.module),
-            masked.layout.split(masked.mask).values(),
-            means,
-            strict=True,
-        )
-    ]
-    masked.mask.requires_grad_()
-    effective = list(masked.masked_weights().values())
-    for ours, theirs in zip(effective, expected, strict=True):
-        torch.testing.assert_close(ours, theirs)
-    effective[0].sum().backward()
-    size = masked.layout.sizes[0]
-    weight = masked.layout.parameters(masked.module)[0].detach()
-    torch.testing.assert_close(
-        masked.mask.grad[:size], (weight / means[0].item()).flatten()
-    )
-    assert masked.mask.grad[size:].eq(0).all()
+    module = nn.Sequential(nn.Linear(3, 1, bias=False))
+    masked = MaskedModule(module, prunable_layout(module), rescale=True)
+    masked.mask, masked.wants_slope = torch.tensor([0.2, 0.4, 0.6]), True
+    weight, X = module[0].weight.detach().clone(), torch.tensor([[1.0, 2.0, 3.0]])
+    output = masked(X)
+    torch.testing.assert_close(output, (weight * masked.mask * X / 0.4).sum(1, True))
+    output.sum().backward()
+    torch.testing.assert_close(masked.collect(), (weight * X / 0.4)[0])
+    torch.testing.assert_close(module[0].weight.grad, masked.mask * X / 0.4)
+    assert torch.equal(module[0].weight, weight)
+
+
+def test_weights_are_back_after_every_kind_of_pass():
+    masked, X = masked_pair("conv")
+    before = {n: p.detach().clone() for n, p in masked.module.named_parameters()}
+
+    def unchanged():
+        now = masked.module.named_parameters()
+        return all(torch.equal(p, before[n]) for n, p in now)
+
+    with torch.no_grad():
+        masked(X)
+    assert unchanged()
+    masked(X)
+    masked(X).sum().backward()
+    assert not unchanged()
+    assert masked.collect() is None
+    assert unchanged()
+    with pytest.raises(RuntimeError):
+        masked(torch.zeros(1, 5, 3, 3))
+    assert unchanged()
+
+
+def test_two_passes_before_one_backward_add_up():
+    masked, X = masked_pair("linear")
+    masked.wants_slope = True
+    masked(X).square().sum().backward()
+    once = masked.collect().clone()
+    masked.zero_grad()
+    (masked(X).square().sum() + masked(X).square().sum()).backward()
+    torch.testing.assert_close(masked.collect(), 2 * once)
 
 
 @pytest.mark.parametrize("rescale", [False, True])
