@@ -75,7 +75,7 @@ class LogitSearch(Search):
         self.parametrization.constrain_(self.logits)
 
     def _strength(self, mean_slope: Callable[[], torch.Tensor]) -> float:
-        """The price of a one at this step, given the mean slope of the cost by a one."""
+        """The price of a one now, given the mean slope of the cost by a one."""
         if self.penalty is None:
             return 0.0
         if not self.penalty.calibrated:
