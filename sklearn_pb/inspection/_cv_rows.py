@@ -138,6 +138,8 @@ def _method_names(results: Mapping[str, Any], parameter: str, n: int) -> list[st
 
 
 def _name(method: Any, parameters: dict[str, Any]) -> str:
+    if method is np.ma.masked:  # this candidate's grid did not vary it
+        return "default"
     if isinstance(method, str):
         return method
     return repr(clone(method).set_params(**parameters) if parameters else method)

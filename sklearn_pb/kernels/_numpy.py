@@ -20,7 +20,8 @@ TIES = 1  # sub-stream that settles draws equal to their 16-bit threshold
 PRODUCT = 16  # uniforms multiplied before one logarithm is taken
 _COUNTERS = np.arange(BLOCK, dtype=np.uint64) * np.uint64(GOLDEN)
 
-Block = Callable[[np.ndarray, slice], np.ndarray]
+Block = Callable[[slice, slice], np.ndarray]
+Keys = tuple[np.ndarray, np.ndarray]
 
 
 def words(first: np.ndarray, second: np.ndarray, start: int, count: int) -> np.ndarray:
@@ -41,28 +42,26 @@ def words(first: np.ndarray, second: np.ndarray, start: int, count: int) -> np.n
     return np.bitwise_xor(x, y, out=x)
 
 
-def _draws(
-    stream: RandomStream, samples: np.ndarray, columns: slice, dtype: type
-) -> np.ndarray:
+def _draws(keys: Keys, rows: slice, columns: slice, dtype: type) -> np.ndarray:
     """Unsigned integer draws (m, columns) of the width of `dtype`."""
     per_word = 8 // np.dtype(dtype).itemsize
     start, stop = columns.start // per_word, -(-columns.stop // per_word)
-    drawn = words(*stream.sample_keys(samples), start, stop - start)
+    drawn = words(keys[0][rows], keys[1][rows], start, stop - start)
     return drawn.view(dtype)[:, : columns.stop - columns.start]
 
 
-def _blocks(d: int, samples: np.ndarray) -> Iterator[tuple[np.ndarray, slice]]:
+def _blocks(d: int, n: int) -> Iterator[tuple[slice, slice]]:
     """Groups of samples and ranges of coordinates, at most `BLOCK` draws each."""
     group = max(1, BLOCK // d)
     for start in range(0, d, BLOCK):
-        for i in range(0, len(samples), group):
-            yield samples[i : i + group], slice(start, min(start + BLOCK, d))
+        for i in range(0, n, group):
+            yield slice(i, min(i + group, n)), slice(start, min(start + BLOCK, d))
 
 
-def _fill(block: Block, d: int, samples: np.ndarray, dtype: DTypeLike) -> torch.Tensor:
-    z = np.empty((len(samples), d), dtype)
-    for rows, columns in _blocks(d, np.arange(len(samples))):
-        z[rows, columns] = block(samples[rows], columns)
+def _fill(block: Block, d: int, n: int, dtype: DTypeLike) -> torch.Tensor:
+    z = np.empty((n, d), dtype)
+    for rows, columns in _blocks(d, n):
+        z[rows, columns] = block(rows, columns)
     return torch.from_numpy(z)
 
 
@@ -71,30 +70,46 @@ def _weighted_sum(
 ) -> torch.Tensor:
     w = weights.numpy().astype(dtype)
     total = np.zeros(d, dtype)
-    for rows, columns in _blocks(d, np.arange(len(w))):
-        total[columns] += w[rows] @ block(rows, columns).astype(dtype)
+    for rows, columns in _blocks(d, len(w)):
+        z = block(rows, columns)
+        if len(z) == 1:  # a matrix product with one row is slower than this
+            total[columns] += np.multiply(z[0], w[rows][0], dtype=dtype)
+        else:
+            total[columns] += w[rows] @ z.astype(dtype)
     return torch.from_numpy(total)
 
 
-def _bernoulli_block(probabilities: np.ndarray, stream: RandomStream) -> Block:
+class _BernoulliBlock:
     """Exact samples: 53 more bits refine a draw equal to its 16-bit threshold."""
-    tie_stream = stream.child(TIES)
 
-    def block(samples: np.ndarray, columns: slice) -> np.ndarray:
-        scaled = probabilities[columns] * 65536
-        threshold = np.minimum(scaled, 65535).astype(np.uint16)
-        draws = _draws(stream, samples, columns, np.uint16)
-        z = draws < threshold
-        ties = np.flatnonzero(draws == threshold)
+    def __init__(
+        self, probabilities: np.ndarray, stream: RandomStream, samples: np.ndarray
+    ) -> None:
+        self._probabilities = probabilities
+        self._keys = stream.sample_keys(samples)
+        self._tie_keys = stream.child(TIES).sample_keys(samples)
+        self._columns = slice(0, 0)  # where the thresholds at hand belong
+
+    def __call__(self, rows: slice, columns: slice) -> np.ndarray:
+        if columns != self._columns:
+            self._columns = columns
+            self._scaled = self._probabilities[columns] * 65536
+            self._threshold = np.minimum(self._scaled, 65535).astype(np.uint16)
+        draws = _draws(self._keys, rows, columns, np.uint16)
+        z = draws < self._threshold
+        ties = np.flatnonzero(draws == self._threshold)
         if len(ties):
-            rows, cols = np.divmod(ties, z.shape[1])
-            first, second = tie_stream.sample_keys(samples[rows])
-            first += (cols + columns.start).astype(np.uint64) * np.uint64(GOLDEN)
-            fine = (words(first, second, 0, 1)[:, 0] >> np.uint64(11)) * 2.0**-53
-            z[rows, cols] = fine < scaled[cols].astype(np.float64) - threshold[cols]
+            self._settle(z, ties, rows)
         return z
 
-    return block
+    def _settle(self, z: np.ndarray, ties: np.ndarray, rows: slice) -> None:
+        at_row, at_column = np.divmod(ties, z.shape[1])
+        first, second = (keys[rows][at_row] for keys in self._tie_keys)
+        numbers = (at_column + self._columns.start).astype(np.uint64)
+        drawn = words(first + numbers * np.uint64(GOLDEN), second, 0, 1)[:, 0]
+        fine = (drawn >> np.uint64(11)) * 2.0**-53
+        remainder = self._scaled[at_column].astype(np.float64)
+        z[at_row, at_column] = fine < remainder - self._threshold[at_column]
 
 
 def bernoulli(
@@ -102,7 +117,8 @@ def bernoulli(
 ) -> torch.Tensor:
     """Samples (m, d) of independent Bernoulli variables."""
     p = probabilities.numpy()
-    return _fill(_bernoulli_block(p, stream), len(p), np.asarray(samples), p.dtype)
+    block = _BernoulliBlock(p, stream, np.asarray(samples))
+    return _fill(block, len(p), len(samples), p.dtype)
 
 
 def bernoulli_weighted_sum(
@@ -110,7 +126,8 @@ def bernoulli_weighted_sum(
 ) -> torch.Tensor:
     """Sum (d,) over the samples s of ``weights[s] * z^(s)``."""
     p = probabilities.numpy()
-    return _weighted_sum(_bernoulli_block(p, stream), len(p), weights, p.dtype)
+    block = _BernoulliBlock(p, stream, np.arange(len(weights)))
+    return _weighted_sum(block, len(p), weights, p.dtype)
 
 
 def dirichlet_thresholds(
@@ -123,6 +140,7 @@ def dirichlet_thresholds(
     the draw it is u_s <= exp(-c S): one threshold for all samples of a coordinate.
     """
     q = tail.numpy()
+    keys = stream.sample_keys(np.arange(n_samples))
     thresholds = np.empty(len(q), np.uint32)
     for start in range(0, len(q), BLOCK):
         columns = slice(start, min(start + BLOCK, len(q)))
@@ -131,8 +149,8 @@ def dirichlet_thresholds(
         for first in range(0, n_samples, PRODUCT):
             product = np.ones_like(log_sum)
             for s in range(first, min(first + PRODUCT, n_samples), group):
-                part = np.arange(s, min(s + group, first + PRODUCT, n_samples))
-                draws = _draws(stream, part, columns, np.uint32)
+                rows = slice(s, min(s + group, first + PRODUCT, n_samples))
+                draws = _draws(keys, rows, columns, np.uint32)
                 product *= np.multiply.reduce((draws + 0.5) * 2.0**-32, axis=0)
             log_sum += np.log(product)
         with np.errstate(divide="ignore"):
@@ -144,12 +162,16 @@ def dirichlet_thresholds(
 
 
 def _coupled_block(
-    thresholds: torch.Tensor, complement: torch.Tensor, stream: RandomStream
+    thresholds: torch.Tensor,
+    complement: torch.Tensor,
+    stream: RandomStream,
+    samples: np.ndarray,
 ) -> Block:
     limits, flipped = thresholds.numpy(), complement.numpy()
+    keys = stream.sample_keys(samples)
 
-    def block(samples: np.ndarray, columns: slice) -> np.ndarray:
-        draws = _draws(stream, samples, columns, np.uint32)
+    def block(rows: slice, columns: slice) -> np.ndarray:
+        draws = _draws(keys, rows, columns, np.uint32)
         return (draws < limits[columns]) != flipped[columns]
 
     return block
@@ -163,8 +185,8 @@ def coupled(
     dtype: torch.dtype,
 ) -> torch.Tensor:
     """Samples (m, d) of the copula; `complement` tells where z negates the event."""
-    block = _coupled_block(thresholds, complement, stream)
-    return _fill(block, len(thresholds), np.asarray(samples), _NUMPY[dtype])
+    block = _coupled_block(thresholds, complement, stream, np.asarray(samples))
+    return _fill(block, len(thresholds), len(samples), _NUMPY[dtype])
 
 
 def coupled_weighted_sum(
@@ -175,7 +197,8 @@ def coupled_weighted_sum(
     dtype: torch.dtype,
 ) -> torch.Tensor:
     """Sum (d,) over the coupled samples s of ``weights[s] * z^(s)``."""
-    block = _coupled_block(thresholds, complement, stream)
+    numbers = np.arange(len(weights))
+    block = _coupled_block(thresholds, complement, stream, numbers)
     return _weighted_sum(block, len(thresholds), weights, _NUMPY[dtype])
 
 

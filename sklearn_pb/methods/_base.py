@@ -136,12 +136,12 @@ class Search(ABC):
         """
 
     def density(self) -> float:
-        """Return the expected fraction of ones.
+        """Return the fraction of ones that the mask is heading for.
 
         Returns
         -------
         density : float
-            In [0, 1].
+            In [0, 1]; what a penalty is steered by.
         """
         return float(self.mask().mean())
 

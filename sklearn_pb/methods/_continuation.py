@@ -116,9 +116,8 @@ class ContinuationSearch(LogitSearch):
         torch.mul(self.logits, self.beta, out=self._mask).sigmoid_()
         return self._mask
 
-    def density(self) -> float:
-        """Return the mean of the soft mask of this step."""
-        return float(self._mask.mean())
+    def _kept(self) -> torch.Tensor:
+        return self._mask
 
     def probabilities(self) -> torch.Tensor:
         """Return sigma(beta s)."""
@@ -132,9 +131,8 @@ class ContinuationSearch(LogitSearch):
         self, function: Function | None, slope: torch.Tensor | None
     ) -> torch.Tensor:
         assert slope is not None
-        price = self._strength(lambda: slope.abs().mean())
-        beta_price = slope.new_tensor(price * self.beta)
-        torch.add(beta_price, slope, alpha=self.beta, out=slope)
+        price = torch.as_tensor(self._price(lambda: slope.abs())).to(slope)
+        torch.add(price * self.beta, slope, alpha=self.beta, out=slope)
         return torch.ops.aten.sigmoid_backward.grad_input(
             slope, self._mask, grad_input=slope
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -20,7 +20,7 @@ class LogitSearch(Search):
     """Common part of the learned masks: penalty, optimizer step, saved state.
 
     A subclass says what the mask is (`mask`), and how the gradient of the cost and the
-    price of a one (`_strength`) reach the logits (`_gradient`).
+    price of a one (`_price`) reach the logits (`_gradient`).
 
     Parameters
     ----------
@@ -58,9 +58,12 @@ class LogitSearch(Search):
             eps=1e-30,
             fused=True,
         )
-        self.penalty: PenaltyState | None = None
+        self._sizes = space.groups or [space.n_variables]
+        self.penalties: list[PenaltyState] = []  # one a group, steered apart
         if space.penalty is not None:
-            self.penalty = space.penalty.start(start, space.sparsity)
+            self.penalties = [
+                space.penalty.start(start, space.sparsity) for _ in self._sizes
+            ]
 
     @abstractmethod
     def _gradient(
@@ -74,15 +77,36 @@ class LogitSearch(Search):
         self._optimizer.step()
         self.parametrization.constrain_(self.logits)
 
-    def _strength(self, mean_slope: Callable[[], torch.Tensor]) -> float:
-        """The price of a one now, given the mean slope of the cost by a one."""
-        if self.penalty is None:
+    def _price(self, slopes: Callable[[], torch.Tensor]) -> torch.Tensor | float:
+        """The price of a one now: a number, or one a variable if there are groups.
+
+        `slopes` gives the absolute slope of the cost by each variable.
+        """
+        if not self.penalties:
             return 0.0
-        if not self.penalty.calibrated:
-            self.penalty.calibrate(float(mean_slope()))
-        elif self.penalty.target is not None:
-            self.penalty.follow(self.density(), self.progress, self._step_size)
-        return self.penalty.strength or 0.0
+        if not self.penalties[0].calibrated:
+            for penalty, part in self._grouped(slopes()):
+                penalty.calibrate(float(part.mean()))
+        elif self.penalties[0].target is not None:
+            for penalty, part in self._grouped(self._kept()):
+                penalty.follow(float(part.mean()), self.progress, self._step_size)
+        prices = [penalty.strength or 0.0 for penalty in self.penalties]
+        if len(prices) == 1:
+            return prices[0]
+        by_group = zip(self._sizes, prices, strict=True)
+        return torch.cat([self.logits.new_full((n,), price) for n, price in by_group])
+
+    def _grouped(
+        self, values: torch.Tensor
+    ) -> Iterator[tuple[PenaltyState, torch.Tensor]]:
+        return zip(self.penalties, values.split(self._sizes), strict=True)
+
+    @property
+    def strength(self) -> float | None:
+        """The price of a one, averaged over groups; None without a penalty."""
+        if not self.penalties:
+            return None
+        return sum(p.strength or 0.0 for p in self.penalties) / len(self.penalties)
 
     def probabilities(self) -> torch.Tensor:
         """Return the probability of a one for each variable.
@@ -100,7 +124,11 @@ class LogitSearch(Search):
         The mean probability is no guide to the mask that a search ends with: while
         the probabilities are undecided, few of them need be above one half.
         """
-        return float((self.scores() >= 0).to(self.logits.dtype).mean())
+        return float(self._kept().mean())
+
+    def _kept(self) -> torch.Tensor:
+        """What each variable counts for in the density."""
+        return (self.scores() >= 0).to(self.logits.dtype)
 
     def scores(self) -> torch.Tensor:
         """Return the probabilities minus one half."""
@@ -111,7 +139,7 @@ class LogitSearch(Search):
         state = super().state_dict()
         state["logits"] = self.logits.clone()
         state["optimizer"] = deepcopy(self._optimizer.state_dict())
-        state["penalty"] = self.penalty.state_dict() if self.penalty else None
+        state["penalties"] = [penalty.state_dict() for penalty in self.penalties]
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -119,8 +147,8 @@ class LogitSearch(Search):
         super().load_state_dict(state)
         self.logits.copy_(state["logits"])
         self._optimizer.load_state_dict(deepcopy(state["optimizer"]))
-        if self.penalty is not None:
-            self.penalty.load_state_dict(state["penalty"])
+        for penalty, saved in zip(self.penalties, state["penalties"], strict=True):
+            penalty.load_state_dict(saved)
 
 
 def roomy_density(initial: float, sparsity: float | None) -> float:

@@ -130,9 +130,10 @@ class MonteCarloSearch(LogitSearch):
             n_samples=self._n_samples,
             parametrization=self.parametrization,
         ).gradient
-        if self.penalty is None:
+        if not self.penalties:
             return gradient
         slack = self.parametrization.derivative(self.logits)
         size = slack.abs().mean().clamp(min=1e-30)
-        strength = self._strength(lambda: gradient.abs().mean() / size)
-        return gradient.add_(slack, alpha=strength)
+        per_variable = (-1, self.space.n_variables)  # pairs of logits count once
+        price = self._price(lambda: (gradient.abs() / size).view(per_variable).mean(0))
+        return gradient.add_(slack.mul_(price))

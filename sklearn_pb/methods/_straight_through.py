@@ -96,8 +96,7 @@ class StraightThroughSearch(LogitSearch):
         self, function: Function | None, slope: torch.Tensor | None
     ) -> torch.Tensor:
         assert slope is not None
-        price = self._strength(lambda: slope.abs().mean())
-        slope.add_(price)  # the price goes straight through, too
+        slope.add_(self._price(lambda: slope.abs()))  # the price goes straight through, too
         if self._derivative:
             slope.mul_(self.parametrization.derivative(self.logits))
         return slope

@@ -133,7 +133,7 @@ def fit_masked(
         except NonFiniteLossError as stopped:
             error = stopped
         if not training.frozen:
-            training.freeze()
+            training.freeze(warn=error is None)
         masked.bake()
     assert masked.mask is not None
     return MaskedFit(

@@ -184,9 +184,9 @@ class MaskTraining(Callback):
         """Record how sparse the mask is."""
         net.history.record("phase", self.phase)
         net.history.record("sparsity", 1 - self._density())
-        penalty = getattr(self.search, "penalty", None)
-        if penalty is not None:
-            net.history.record("strength", penalty.strength)
+        strength = getattr(self.search, "strength", None)
+        if strength is not None:
+            net.history.record("strength", strength)
 
     @property
     def phase(self) -> str:
@@ -195,11 +195,17 @@ class MaskTraining(Callback):
             return "frozen"
         return "search" if self.search is not None else "warm-up"
 
-    def freeze(self) -> None:
-        """Harden the mask for good."""
+    def freeze(self, warn: bool = True) -> None:
+        """Harden the mask for good.
+
+        Parameters
+        ----------
+        warn : bool, default=True
+            Whether to say so when the mask is far from its target.
+        """
         if self.search is None:
             self.search = self.start_search()
-        if self.search.space.n_ones is not None:
+        if warn and self.search.space.n_ones is not None:
             self._warn_if_far(self.search.space.n_ones)
         hard = self.search.harden()
         self.masked.mask = hard.to(self.search.space.dtype)
@@ -219,7 +225,7 @@ class MaskTraining(Callback):
 
     def _warn_if_far(self, n_ones: int) -> None:
         assert self.search is not None
-        if getattr(self.search, "penalty", None) is None:
+        if getattr(self.search, "strength", None) is None:
             return
         own = float((self.search.scores() >= 0).float().mean())
         wanted = n_ones / self.search.space.n_variables

@@ -147,7 +147,9 @@ class MaskedModule(nn.Module):
         self._lend()
         assert self._weights is not None
         with torch.no_grad():
-            for weight, masked in zip(self._weights, self._parameters_now(), strict=True):
+            for weight, masked in zip(
+                self._weights, self._parameters_now(), strict=True
+            ):
                 weight.copy_(masked)
         self._take_back()
 
@@ -174,7 +176,9 @@ class MaskedModule(nn.Module):
     def _take_back(self) -> None:
         if self._weights is None:
             return
-        for parameter, weight in zip(self._parameters_now(), self._weights, strict=True):
+        for parameter, weight in zip(
+            self._parameters_now(), self._weights, strict=True
+        ):
             parameter.data = weight
         self._weights = None
 

@@ -40,6 +40,12 @@ def test_searched_parameters_of_a_method_are_part_of_its_name(results):
     assert names == ["gmp", "Continuation(beta_final=20)"]
 
 
+def test_a_method_that_was_not_searched_is_the_default(results):
+    methods = np.ma.masked_array(["", "gmp"], mask=[True, False], dtype=object)
+    rows = sparsity_table(results | {"param_prune__method": methods})
+    assert [row["method"] for row in rows] == ["default", "gmp"]
+
+
 def test_nonzeros_are_those_of_a_pruner():
     X = np.random.default_rng(0).normal(size=(20, 3))
     y = np.arange(20) % 2

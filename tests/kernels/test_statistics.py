@@ -34,11 +34,16 @@ def test_probabilities_finer_than_16_bits(theta, dtype):
     assert stats.poisson.sf(count - 1, n * rarer) > 1e-4
 
 
+def draws_of(stream, samples, d, width):
+    keys = stream.sample_keys(np.asarray(samples))
+    return _numpy._draws(keys, slice(0, len(samples)), slice(0, d), width)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
 def test_ties_are_settled_by_the_fraction(share):
     """Thresholds put where the draws are, so that every coordinate ties."""
     stream, d = RandomStream(2), _numpy.BLOCK
-    draws = _numpy._draws(stream, np.arange(1), slice(0, d), np.uint16)[0]
+    draws = draws_of(stream, [0], d, np.uint16)[0]
     p = torch.from_numpy((draws + share) / 65536)
     ones = float(_numpy.bernoulli(p, stream, range(1)).sum())
     assert abs(ones - d * share) <= LIMIT * (d * share * (1 - share)) ** 0.5
@@ -46,7 +51,7 @@ def test_ties_are_settled_by_the_fraction(share):
 
 @pytest.mark.parametrize("width", [np.uint16, np.uint32])
 def test_draws_are_uniform(width):
-    draws = _numpy._draws(RandomStream(3), np.arange(8), slice(0, _numpy.BLOCK), width)
+    draws = draws_of(RandomStream(3), range(8), _numpy.BLOCK, width)
     cells = (draws.astype(np.float64) / 2.0 ** (8 * draws.itemsize) * 256).astype(int)
     assert stats.chisquare(np.bincount(cells.ravel(), minlength=256)).pvalue > 1e-4
     low = np.bincount((draws & 255).ravel().astype(int), minlength=256)
@@ -54,9 +59,7 @@ def test_draws_are_uniform(width):
 
 
 def uniforms(stream, samples=(0,)):
-    draws = _numpy._draws(
-        stream, np.asarray(samples), slice(0, _numpy.BLOCK), np.uint32
-    )
+    draws = draws_of(stream, samples, _numpy.BLOCK, np.uint32)
     return (draws + 0.5) * 2.0**-32
 
 

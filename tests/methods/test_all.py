@@ -106,4 +106,4 @@ def test_a_saved_search_goes_on_alike(name):
     for search in (first, second):
         run(search, function, 20)
     assert torch.equal(first.logits, second.logits)
-    assert first.penalty.strength == second.penalty.strength
+    assert first.strength == second.strength
