@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -66,7 +68,7 @@ class ResNet20(nn.Sequential):
         widths = [16, 16, 16, 16, 32, 32, 32, 64, 64, 64]
         blocks = [
             _Block(n_in, n_out, 2 if n_out > n_in else 1)
-            for n_in, n_out in zip(widths[:-1], widths[1:], strict=True)
+            for n_in, n_out in pairwise(widths)
         ]
         super().__init__(
             nn.Conv2d(3, 16, 3, 1, 1, bias=False),

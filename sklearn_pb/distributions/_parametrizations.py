@@ -186,7 +186,7 @@ class Cosine(Parametrization):
 
 @dataclass(frozen=True)
 class Escort(Parametrization):
-    """theta = |r_1|^P / (|r_1|^P + |r_2|^P), two logits a variable.
+    """theta = abs(r_1)^P / (abs(r_1)^P + abs(r_2)^P), two logits a variable.
 
     Parameters
     ----------

@@ -79,7 +79,7 @@ class MaskPruner(NetworkEstimator):
         The labels, for a classifier.
     n_features_in_ : int
         Size of the second axis of the inputs of `fit`.
-    feature_names_in_ : numpy.ndarray of shape (n_features_in_,)
+    feature_names_in_ : numpy.ndarray of shape (n_features,)
         Names of the columns, where the inputs of `fit` had any.
 
     Raises
@@ -187,12 +187,12 @@ class MaskPruner(NetworkEstimator):
         if not method.learns and self.constraint is not None:
             raise ValueError(
                 f"constraint={self.constraint!r} has no effect with "
-                f"method={self.method!r}, which does not learn its mask; it must be None."
+                f"method={self.method!r}, which learns no mask; it must be None."
             )
         if self.warmup + self.finetune >= 1:
             raise ValueError(
-                f"warmup={self.warmup!r} and finetune={self.finetune!r} leave no part of "
-                "the training to the search; their sum must be less than 1."
+                f"warmup={self.warmup!r} and finetune={self.finetune!r} leave no part "
+                "of the training to the search; their sum must be less than 1."
             )
         return method
 

@@ -189,7 +189,7 @@ class NetworkEstimator(
         return self._class_probabilities(self._check_input(X))
 
     def _class_probabilities(self, X: np.ndarray) -> np.ndarray:
-        """Probabilities of the classes of `fit`; a network may have outputs to spare."""
+        """Probabilities of the classes of `fit`; outputs to spare are left out."""
         with steady_threads(self.estimator_.module_):
             probabilities = self.estimator_.predict_proba(X)
         probabilities = probabilities[:, : len(self.classes_)].astype(np.float64)
@@ -256,7 +256,7 @@ def _check_sample_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray:
     )
     if weight.ndim != 1:
         raise ValueError(
-            f"sample_weight has shape {weight.shape}; it must be 1D, of length {len(X)}."
+            f"sample_weight has shape {weight.shape}; it must be 1D, one a row."
         )
     check_consistent_length(X, weight)
     if not weight.any():

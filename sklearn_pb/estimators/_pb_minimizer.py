@@ -73,7 +73,7 @@ class PBMinimizer(FeatureMethods, SelectorMixin, BaseEstimator):
         "target" or "no_improvement"; or "error", if the function failed.
     n_features_in_ : int
         Number of features seen in `fit`, if it saw any.
-    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+    feature_names_in_ : ndarray of str, shape (n_features,)
         Their names, if all of them are strings.
 
     See Also

@@ -36,7 +36,7 @@ class SubsetSelection(BaseEstimator):
     - Logistic model: the mean log-loss; multinomial with more than two classes.
 
     A small ridge is part of both losses: R and the log-loss are minima of
-    mean((y - Xw)^2) + ridge |w|^2 and mean(-log p) + ridge |w|^2 / 2, with free
+    mean((y - Xw)^2) + ridge w'w and mean(-log p) + ridge w'w / 2, with free
     intercepts.
 
     Parameters

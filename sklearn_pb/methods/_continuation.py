@@ -37,7 +37,7 @@ class Continuation(Method):
     -----
     Savarese (2025), algorithm 1: mask sigma(beta s) in training, 1[s >= 0] at the
     end, no weight decay on s. Silva (2023), section 3.2, calls it CP. `saturation` is
-    ours: without it the mask settles when beta |s| passes about 20, wherever the
+    ours: without it the mask settles when beta times abs(s) passes 20, wherever the
     penalty has steered it by then.
 
     Examples

@@ -96,7 +96,9 @@ class StraightThroughSearch(LogitSearch):
         self, function: Function | None, slope: torch.Tensor | None
     ) -> torch.Tensor:
         assert slope is not None
-        slope.add_(self._price(lambda: slope.abs()))  # the price goes straight through, too
+        slope.add_(
+            self._price(lambda: slope.abs())
+        )  # the price goes straight through, too
         if self._derivative:
             slope.mul_(self.parametrization.derivative(self.logits))
         return slope

@@ -275,11 +275,15 @@ def _check_scores(trial: _Trial) -> None:
 
 
 def _check_random_draws(trial: _Trial) -> None:
+    def run() -> tuple[torch.Tensor, torch.Tensor]:
+        search = trial.start(trial.space(seed=3))
+        return trial.masks(search), search.harden()
+
     with untouched_global_generators("the search"):
-        masks = trial.masks(trial.start(trial.space(seed=3)))
-    again = trial.masks(trial.start(trial.space(seed=3)))
+        masks, hard = run()
+    masks_again, hard_again = run()
     claim(
-        torch.equal(masks, again),
+        torch.equal(masks, masks_again) and torch.equal(hard, hard_again),
         "two searches with the same stream gave different masks; every draw must be "
         "made from space.stream, at an address that depends on the step alone.",
     )

@@ -231,9 +231,9 @@ class MaskTraining(Callback):
         wanted = n_ones / self.search.space.n_variables
         if not wanted / 2 <= own <= 2 * wanted:
             warnings.warn(
-                f"the learned mask keeps {own:.2%} of the weights by itself, but is cut "
-                f"to {wanted:.2%}; more epochs or a larger learning rate of the method "
-                "let the mask reach its target before it is frozen.",
+                f"the learned mask keeps {own:.2%} of the weights by itself, but is "
+                f"cut to {wanted:.2%}; more epochs, or a larger learning rate of the "
+                "method, let the mask reach its target before it is frozen.",
                 SparsityWarning,
                 stacklevel=2,
             )

@@ -13,7 +13,6 @@ from torch import nn
 from ..utils import RandomStream
 from ._seeding import SeededDraws
 
-
 ITERATORS = ("iterator_train", "iterator_valid")
 
 

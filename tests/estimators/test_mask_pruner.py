@@ -74,6 +74,10 @@ def quick_net(module=Dropping, **settings):
     return NeuralNetClassifier(module, **{**defaults, **settings})
 
 
+def global_numpy_state():
+    return np.random.get_state()[1].copy()  # noqa: NPY002 (that it is not used)
+
+
 def regression_net():
     return NeuralNetRegressor(
         Regressor,
@@ -160,13 +164,13 @@ def test_a_module_class_an_instance_and_a_net_are_taken(iris):
 
 def test_same_seed_same_result_and_global_random_state_untouched(iris):
     X, y = iris
-    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    before = torch.get_rng_state(), global_numpy_state()
     first, second, other = (
         MaskPruner(quick_net(), sparsity=0.5, random_state=s).fit(X, y)
         for s in (0, 0, 1)
     )
     assert torch.equal(torch.get_rng_state(), before[0])
-    assert (np.random.get_state()[1] == before[1]).all()
+    assert np.array_equal(global_numpy_state(), before[1])
     assert np.array_equal(first.predict_proba(X), second.predict_proba(X))
     assert not np.array_equal(first.predict_proba(X), other.predict_proba(X))
 
@@ -234,7 +238,7 @@ def test_binary_net():
     pruner.fit(X, np.where(y, "yes", "no"))
     assert pruner.predict_proba(X).shape == (100, 2)
     assert pruner.score(X, np.where(y, "yes", "no")) > 0.8
-    with pytest.raises(ValueError, match="three|3 classes"):
+    with pytest.raises(ValueError, match="3 classes"):
         pruner.fit(X, np.arange(100) % 3)
 
 
@@ -328,7 +332,7 @@ def test_zero_weight_rows_have_no_say():
 
 
 class TestErrors:
-    """Each comes before any training, and names parameter, value and what is allowed."""
+    """Each comes before training, and names parameter, value and what is allowed."""
 
     @pytest.mark.parametrize(
         ("params", "message"),
@@ -358,14 +362,14 @@ class TestErrors:
             MaskPruner(StandardScaler()).fit(*iris)
 
     def test_nothing_prunable(self, iris):
-        with pytest.raises(NothingToPruneError, match="hidden.weight"):
+        with pytest.raises(NothingToPruneError, match=r"hidden\.weight"):
             MaskPruner(quick_net(), include="conv*").fit(*iris)
 
     @pytest.mark.parametrize("bad", [np.nan, np.inf])
     def test_input(self, iris, bad):
         X = iris[0].copy()
         X[3, 1] = bad
-        with pytest.raises(ValueError, match="NaN|infinity"):
+        with pytest.raises(ValueError, match=r"NaN|infinity"):
             MaskPruner(quick_net()).fit(X, iris[1])
 
     def test_one_class(self, iris):

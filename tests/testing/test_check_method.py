@@ -205,6 +205,10 @@ def numpy_mask(self):
     return torch.ones_like(self.values)
 
 
+def global_scores(self):
+    return self.values + torch.rand(len(self.values)).to(self.values)
+
+
 def counted_mask(self):
     self.values += torch.rand(1, generator=GENERATOR).to(self.values)
     return ToySearch.mask(self)
@@ -258,6 +262,7 @@ GENERATOR = torch.Generator().manual_seed(0)
         ({"scores": lambda self: self.values[:2]}, "scores() has shape (2,)"),
         ({"density": lambda self: self.values}, "it must be a float in [0, 1]"),
         ({"mask": global_mask}, "drew from torch's global generator"),
+        ({"scores": global_scores}, "drew from torch's global generator"),
         ({"mask": numpy_mask}, "drew from numpy's global generator"),
         ({"mask": counted_mask}, "with the same stream gave different masks"),
         ({"state_dict": lambda self: 1}, "state_dict() returned a int"),
