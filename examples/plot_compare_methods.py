@@ -54,6 +54,6 @@ rows = sparsity_table(search)
 print(format_sparsity_table(rows, score_name="accuracy"))
 
 # %%
-# The picture shows each candidate's own line, as its parameters are part of its name.
+# The picture has a line for each method with its own parameters.
 
 TradeoffDisplay.from_cv_results(search)

@@ -132,7 +132,7 @@ def _method_names(results: Mapping[str, Any], parameter: str, n: int) -> list[st
     names = []
     for row, method in enumerate(results[column]):
         given = {name: values[row] for name, values in inner.items()}
-        given = {k: v for k, v in given.items() if v is not np.ma.masked}
+        given = {k: _plain(v) for k, v in given.items() if v is not np.ma.masked}
         names.append(_name(method, given))
     return names
 
@@ -143,6 +143,11 @@ def _name(method: Any, parameters: dict[str, Any]) -> str:
     if isinstance(method, str):
         return method
     return repr(clone(method).set_params(**parameters) if parameters else method)
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy as one of Python, which is written without its type."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _number(value: Any) -> float | None:
