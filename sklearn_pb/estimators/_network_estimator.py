@@ -14,7 +14,13 @@ from sklearn.base import (
 )
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.preprocessing import LabelEncoder
-from sklearn.utils import ClassifierTags, RegressorTags, Tags, check_array
+from sklearn.utils import (
+    ClassifierTags,
+    RegressorTags,
+    Tags,
+    check_array,
+    column_or_1d,
+)
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -108,6 +114,8 @@ class NetworkEstimator(
         """The target as a net takes it, and the number of outputs it needs."""
         if is_regression(self.estimator):
             y = np.asarray(y, dtype=np.float32)
+            if y.ndim == 2 and y.shape[1] == 1:
+                y = column_or_1d(y, warn=True)
             self._target_ndim = y.ndim
             return y, 1 if y.ndim == 1 else y.shape[1]
         check_classification_targets(y)
@@ -260,7 +268,7 @@ def _check_sample_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray:
         )
     check_consistent_length(X, weight)
     if not weight.any():
-        raise ValueError("sample_weight must have at least one positive weight.")
+        raise ValueError("sample_weight is zero for every row; some must be positive.")
     return weight
 
 

@@ -388,7 +388,7 @@ class TestErrors:
             MaskPruner(quick_net()).set_params(estimator__max_epoch=3)
 
     def test_zero_sample_weights(self, iris):
-        with pytest.raises(ValueError, match="at least one positive"):
+        with pytest.raises(ValueError, match="zero for every row"):
             MaskPruner(quick_net()).fit(*iris, sample_weight=np.zeros(150))
 
 
