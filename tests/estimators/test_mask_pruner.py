@@ -110,6 +110,12 @@ def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
+@pytest.fixture(autouse=True)
+def seeded_instances():
+    """Modules that a test makes itself have the same weights in every run."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="module")
 def iris():
     X, y = load_iris(return_X_y=True)
@@ -229,6 +235,7 @@ def test_binary_net():
     net = NeuralNetBinaryClassifier(
         nn.Sequential(nn.Linear(20, 10), nn.ReLU(), nn.Linear(10, 1)),
         max_epochs=40,
+        batch_size=20,
         lr=0.02,
         optimizer=torch.optim.Adam,
         train_split=None,
