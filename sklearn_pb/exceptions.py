@@ -1,6 +1,7 @@
 """Errors and warnings, each also one that scikit-learn users catch."""
 
 __all__ = [
+    "InstanceError",
     "NonFiniteLossError",
     "NothingToPruneError",
     "ObjectiveError",
@@ -22,3 +23,28 @@ class NonFiniteLossError(FloatingPointError):
 
 class SparsityWarning(UserWarning):
     """A learned mask was far from the target density when it was cut to it."""
+
+
+class InstanceError(ValueError):
+    """A file does not hold the instance that its format promises.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    line : int or None
+        Where it went wrong, counted from 1; None where that is no single line.
+    problem : str
+        What is wrong, and what was expected.
+    """
+
+    def __init__(self, path: str, line: int | None, problem: str) -> None:
+        super().__init__(path, line, problem)
+        self.path = path
+        self.line = line
+        self.problem = problem
+
+    def __str__(self) -> str:
+        """Return the path, the line and the problem."""
+        where = self.path if self.line is None else f"{self.path}, line {self.line}"
+        return f"{where}: {self.problem}"

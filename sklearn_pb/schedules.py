@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["CubicSparsity", "ExponentialSharpness"]
+__all__ = ["CubicSparsity", "ExponentialSharpness", "LinearSharpness", "Staircase"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,84 @@ class ExponentialSharpness:
             ``final**progress``.
         """
         return self.final**progress
+
+
+@dataclass(frozen=True)
+class LinearSharpness:
+    """The sharpness (inverse temperature) beta, growing linearly from 1.
+
+    Parameters
+    ----------
+    final : float, default=200.0
+        Value at the end, greater than 0.
+
+    Examples
+    --------
+    >>> from sklearn_pb.schedules import LinearSharpness
+    >>> LinearSharpness(final=101.0)(0.5)
+    51.0
+    """
+
+    final: float = 200.0
+
+    def __call__(self, progress: float) -> float:
+        """Return beta.
+
+        Parameters
+        ----------
+        progress : float
+            Fraction of the steps done, in [0, 1].
+
+        Returns
+        -------
+        beta : float
+            ``1 + (final - 1) * progress``.
+        """
+        return 1 + (self.final - 1) * progress
+
+
+@dataclass(frozen=True)
+class Staircase:
+    """Another schedule, followed in stages: constant within each of them.
+
+    Parameters
+    ----------
+    schedule : callable
+        The schedule, such as ``ExponentialSharpness(200)``.
+    n_stages : int
+        Number of stages of equal length. The first has the value at progress 0, the
+        last the value at progress 1.
+
+    Notes
+    -----
+    Silva (2023), section B.1.2, changes the temperature of CP every 100 iterations.
+
+    Examples
+    --------
+    >>> from sklearn_pb.schedules import ExponentialSharpness, Staircase
+    >>> staircase = Staircase(ExponentialSharpness(final=100.0), n_stages=3)
+    >>> [staircase(t) for t in (0.0, 0.3, 0.4, 0.7, 1.0)]
+    [1.0, 1.0, 10.0, 100.0, 100.0]
+    """
+
+    schedule: Callable[[float], float]
+    n_stages: int
+
+    def __call__(self, progress: float) -> float:
+        """Return the value of the stage.
+
+        Parameters
+        ----------
+        progress : float
+            Fraction of the steps done, in [0, 1].
+
+        Returns
+        -------
+        value : float
+            That of the schedule at the progress which stands for the stage.
+        """
+        stage = min(int(progress * self.n_stages), self.n_stages - 1)
+        return self.schedule(stage / (self.n_stages - 1) if self.n_stages > 1 else 1.0)
 
 
 @dataclass(frozen=True)

@@ -185,3 +185,24 @@ def test_relaxed_points_count_and_carry_a_gradient():
     assert evaluator.best_point is None
     with pytest.raises(BudgetExhausted, match="evaluations"):
         evaluator.relaxed(z.detach())
+
+
+def test_the_best_cost_of_rough_points_is_computed_again():
+    J = QuadraticFunction(np.zeros((3, 3)), [0.1, -0.2, 0.4])
+    evaluator = Evaluator(J, Budget(evaluations=100), price=0.01)
+    evaluator(points(0, 1, 2, 3, 4, 5, 6, 7, d=3))
+    assert evaluator.n_evaluations == 9  # and the best of them again
+    assert evaluator.best_cost == -0.2 + 0.01
+    evaluator(points(0, 1, 2, 3, d=3))
+    assert evaluator.n_evaluations == 13  # nothing is better than what was found
+    evaluator(points(0, 1, d=3).double())
+    assert evaluator.n_evaluations == 15
+
+
+@pytest.mark.parametrize("limit", range(1, 12))
+def test_the_last_evaluation_is_exact_too(limit):
+    J = QuadraticFunction(np.zeros((4, 4)), [-0.1, -0.2, -0.4, -0.8])
+    evaluator = Evaluator(J, Budget(evaluations=limit))
+    assert stop_of(evaluator, points(*range(16), d=4)) == "evaluations"
+    assert evaluator.n_evaluations == limit
+    assert evaluator.best_cost == J(evaluator.best_point.double()[None]).item()

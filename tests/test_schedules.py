@@ -4,7 +4,12 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from sklearn_pb.schedules import CubicSparsity, ExponentialSharpness
+from sklearn_pb.schedules import (
+    CubicSparsity,
+    ExponentialSharpness,
+    LinearSharpness,
+    Staircase,
+)
 
 
 def test_sharpness_multiplies_by_the_same_factor_each_step():
@@ -28,6 +33,26 @@ def test_sparsity_ends_exactly_at_its_final_value(final, end):
     schedule = CubicSparsity(final, initial=0.2, end=end)
     assert schedule(0.0) == pytest.approx(0.2)
     assert schedule(end) == schedule(1.0) == final
+
+
+def test_linear_sharpness():
+    schedule = LinearSharpness(final=5.0)
+    assert [schedule(t / 4) for t in range(5)] == [1.0, 2.0, 3.0, 4.0, 5.0]
+
+
+@pytest.mark.parametrize("n_stages", [2, 3, 20])
+def test_a_staircase_is_constant_in_each_stage(n_stages):
+    schedule = ExponentialSharpness(200.0)
+    staircase = Staircase(schedule, n_stages)
+    values = [staircase((i + 0.5) / (10 * n_stages)) for i in range(10 * n_stages)]
+    for stage in range(n_stages):
+        expected = schedule(stage / (n_stages - 1))
+        assert values[10 * stage : 10 * stage + 10] == [expected] * 10
+    assert staircase(0.0) == 1.0 and staircase(1.0) == 200.0
+
+
+def test_one_stage_is_the_last():
+    assert Staircase(LinearSharpness(3.0), 1)(0.2) == 3.0
 
 
 def test_schedules_are_frozen_values():

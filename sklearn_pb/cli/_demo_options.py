@@ -84,7 +84,7 @@ def _add_search(group: Any) -> None:
         "--methods",
         metavar="METHOD",
         nargs="+",
-        choices=sorted(set(PRESETS) - {"exact"}),  # exact enumerates all masks
+        choices=sorted(name for name in PRESETS if PRESETS[name]().fits_networks),
         default=METHODS,
         help=f"which to compare (default: {' '.join(METHODS)})",
     )

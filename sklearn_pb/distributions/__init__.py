@@ -1,11 +1,22 @@
 """Bernoulli parametrizations and couplings of samples."""
 
+from ._antithetic_pairs import AntitheticPairs
+from ._concrete import (
+    Concrete,
+    HardConcrete,
+    Relaxation,
+    conditional_derivative,
+    conditional_latent,
+    log_odds,
+    logistic_noise,
+)
 from ._couplings import (
     CoupledSamples,
     DirichletCopula,
     Independent,
     dirichlet_correlation,
 )
+from ._gaussian_copula import GaussianCopula, gaussian_correlation
 from ._parametrizations import (
     PRESETS,
     Cosine,
@@ -14,16 +25,33 @@ from ._parametrizations import (
     Parametrization,
     Sigmoid,
 )
+from ._soft_steps import SOFT_STEPS, Algebraic, Arctan, Erf, Logistic, SoftStep
 
 __all__ = [
     "PRESETS",
+    "SOFT_STEPS",
+    "Algebraic",
+    "AntitheticPairs",
+    "Arctan",
+    "Concrete",
     "Cosine",
     "CoupledSamples",
     "Direct",
     "DirichletCopula",
+    "Erf",
     "Escort",
+    "GaussianCopula",
+    "HardConcrete",
     "Independent",
+    "Logistic",
     "Parametrization",
+    "Relaxation",
     "Sigmoid",
+    "SoftStep",
+    "conditional_derivative",
+    "conditional_latent",
     "dirichlet_correlation",
+    "gaussian_correlation",
+    "log_odds",
+    "logistic_noise",
 ]

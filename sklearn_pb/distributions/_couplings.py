@@ -9,6 +9,8 @@ import torch
 from ..kernels import backend_for
 from ..utils import RandomStream
 
+KEPT = 1 << 12  # sample bits: few enough to be no matter of memory
+
 
 class CoupledSamples(ABC):
     """n samples of independent Bernoulli variables, regenerated on demand.
@@ -32,7 +34,6 @@ class CoupledSamples(ABC):
         self.probabilities = probabilities.detach()
         self.n_samples = n_samples
         self.stream = stream
-        self._kernels = backend_for(probabilities.device)
 
     @abstractmethod
     def draw(self, samples: range) -> torch.Tensor:
@@ -80,7 +81,57 @@ class CoupledSamples(ABC):
         return 0.0
 
 
-class Independent(CoupledSamples):
+class KernelSamples(CoupledSamples):
+    """Samples made by the kernels of a device; the few of a small d are kept.
+
+    Parameters
+    ----------
+    probabilities : torch.Tensor of shape (d,)
+        P(z_i = 1).
+    n_samples : int
+        The number n of samples.
+    stream : RandomStream
+        The address of the draws.
+    """
+
+    def __init__(
+        self, probabilities: torch.Tensor, n_samples: int, stream: RandomStream
+    ) -> None:
+        super().__init__(probabilities, n_samples, stream)
+        self._kernels = backend_for(probabilities.device)
+        self._kept: torch.Tensor | None = None
+
+    def draw(self, samples: range) -> torch.Tensor:
+        """Return the samples of the given numbers."""
+        kept = self._few()
+        if kept is None:
+            return self._draw(samples)
+        # A copy: what is done to it must not reach the sums.
+        if len(samples) == self.n_samples and samples.step == 1:
+            return kept.clone()
+        return kept[list(samples)]
+
+    def weighted_sum(self, weights: torch.Tensor) -> torch.Tensor:
+        """Return the sum over all samples s of ``weights[s] * z^(s)``."""
+        kept = self._few()
+        if kept is None:
+            return self._weighted_sum(weights)
+        return weights.to(kept.dtype) @ kept
+
+    def _few(self) -> torch.Tensor | None:
+        """All samples, if remembering them is cheaper than making them again."""
+        if self._kept is None and self.n_samples * len(self.probabilities) <= KEPT:
+            self._kept = self._draw(range(self.n_samples))
+        return self._kept
+
+    @abstractmethod
+    def _draw(self, samples: range) -> torch.Tensor: ...
+
+    @abstractmethod
+    def _weighted_sum(self, weights: torch.Tensor) -> torch.Tensor: ...
+
+
+class Independent(KernelSamples):
     """Independent samples.
 
     Parameters
@@ -93,18 +144,24 @@ class Independent(CoupledSamples):
         The address of the draws.
     """
 
-    def draw(self, samples: range) -> torch.Tensor:
-        """Return the samples of the given numbers."""
-        return self._kernels.bernoulli(self.probabilities, self.stream, samples)
+    def __init__(
+        self, probabilities: torch.Tensor, n_samples: int, stream: RandomStream
+    ) -> None:
+        super().__init__(probabilities, n_samples, stream)
+        self._thresholds = self._kernels.bernoulli_thresholds(self.probabilities)
 
-    def weighted_sum(self, weights: torch.Tensor) -> torch.Tensor:
-        """Return the sum over all samples s of ``weights[s] * z^(s)``."""
+    def _draw(self, samples: range) -> torch.Tensor:
+        return self._kernels.bernoulli(
+            self.probabilities, self._thresholds, self.stream, samples
+        )
+
+    def _weighted_sum(self, weights: torch.Tensor) -> torch.Tensor:
         return self._kernels.bernoulli_weighted_sum(
-            self.probabilities, self.stream, weights
+            self.probabilities, self._thresholds, self.stream, weights
         )
 
 
-class DirichletCopula(CoupledSamples):
+class DirichletCopula(KernelSamples):
     """Mutually antithetic samples by the Dirichlet copula.
 
     The coordinate with the rarer value 1 is copied from the event, the other one from
@@ -141,11 +198,10 @@ class DirichletCopula(CoupledSamples):
         super().__init__(probabilities, n_samples, stream)
         self._complement = self.probabilities > 0.5
         self._thresholds = self._kernels.dirichlet_thresholds(
-            _rarer(self.probabilities), stream, n_samples
+            self.probabilities, stream, n_samples
         )
 
-    def draw(self, samples: range) -> torch.Tensor:
-        """Return the samples of the given numbers."""
+    def _draw(self, samples: range) -> torch.Tensor:
         return self._kernels.coupled(
             self._thresholds,
             self._complement,
@@ -154,8 +210,7 @@ class DirichletCopula(CoupledSamples):
             self.probabilities.dtype,
         )
 
-    def weighted_sum(self, weights: torch.Tensor) -> torch.Tensor:
-        """Return the sum over all samples s of ``weights[s] * z^(s)``."""
+    def _weighted_sum(self, weights: torch.Tensor) -> torch.Tensor:
         return self._kernels.coupled_weighted_sum(
             self._thresholds,
             self._complement,
@@ -199,7 +254,8 @@ def dirichlet_correlation(tail: torch.Tensor, n_samples: int) -> torch.Tensor:
     correlation : torch.Tensor of shape (d,)
         (max(0, 2 q^(1/(n-1)) - 1)^(n-1) - q^2) / (q (1 - q)), and 0 where q = 0.
     """
-    root = 1 + 2 * torch.expm1(tail.log() / (n_samples - 1))
-    both = root.clamp(min=0).pow(n_samples - 1)
-    rho = (both / tail - tail) / (1 - tail)
-    return torch.where(tail > 0, rho, torch.zeros_like(rho))
+    # In place, because the callers count every vector of d floats.
+    root = tail.log().div_(n_samples - 1).expm1_().mul_(2).add_(1).clamp_(min=0)
+    both = root.pow_(n_samples - 1)
+    rho = both.div_(tail).sub_(tail).div_(1 - tail)
+    return rho.masked_fill_(tail <= 0, 0.0)

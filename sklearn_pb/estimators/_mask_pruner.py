@@ -10,7 +10,7 @@ import numpy as np
 from torch import nn
 
 from ..constraints import L0Penalty
-from ..methods import Method, resolve_method
+from ..methods import PRESETS, Method, resolve_method
 from ..training import MaskingOptions, fit_masked, prunable_layout
 from ..utils import RandomStream
 from ..utils._sklearn import HasMethods, Interval, StrOptions, fit_context
@@ -179,6 +179,15 @@ class MaskPruner(NetworkEstimator):
 
     def _check_method(self) -> Method:
         method = resolve_method(self.method)
+        if not method.fits_networks:
+            fitting = sorted(name for name in PRESETS if PRESETS[name]().fits_networks)
+            reason = "enumerates all masks"
+            if method.needs_relaxable:
+                reason = "needs the slope of the loss at several masks of one batch"
+            raise ValueError(
+                f"method={self.method!r} cannot mask a network in training: it "
+                f"{reason}. Use one of {', '.join(map(repr, fitting))}."
+            )
         if not method.learns and self.sparsity is None:
             raise ValueError(
                 f"method={self.method!r} does not learn how many weights to keep; "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,13 +17,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..budget import Budget
 from ..constraints import L0Penalty
 from ..exceptions import ObjectiveError
-from ..functions import PseudoBooleanFunction, SubsetSelection
+from ..functions import PseudoBooleanFunction, SubsetSelection, remembered
 from ..methods import Method
-from ..solvers import minimize
-from ..utils._sklearn import HasMethods, fit_context
+from ..solvers import ProgressLines, Solver, minimize
+from ..utils._sklearn import HasMethods, Interval, fit_context
 from ._feature_methods import FeatureMethods
-from ._progress_lines import ProgressLines
-from ._remembered_function import RememberedFunction
 
 DEFAULT_BUDGET = Budget(evaluations=2000, no_improvement=500)
 
@@ -39,16 +39,25 @@ class PBMinimizer(FeatureMethods, SelectorMixin, BaseEstimator):
         What is minimised. ``bind(X, y)`` gives a function with one variable a
         feature; None stands for `sklearn_pb.functions.SubsetSelection()`, the
         choice of features for a linear or logistic model.
-    method : str or Method, default="loorf"
-        "arms", "continuous", "exact", "loorf", "reinforce", "straight-through", or an
-        object of `sklearn_pb.methods`. On subsets of features, "continuous" and
-        "straight-through" are prone to stop at all of them, the more so with more
-        than two classes: the gradient at a fraction of a feature speaks for more
-        of it.
+    method : str, Method or Solver, default="loorf"
+        As in `sklearn_pb.minimize`: "auto", the name of a gradient estimator or of a
+        solver, or an object of `sklearn_pb.methods` or `sklearn_pb.solvers`. On
+        subsets of features, "continuous" and "straight-through" are prone to stop at
+        all of them, the more so with more than two classes: the gradient at a
+        fraction of a feature speaks for more of it.
     budget : Budget, default=None
         When to stop; None means ``Budget(evaluations=2000, no_improvement=500)``.
     constraint : L0Penalty, default=None
         A price of each one on top of the objective.
+    initial : array-like of shape (d,), default=None
+        A warm start: a solution, or probabilities.
+    n_restarts : int, default=1
+        Number of independent runs, which share the budget; the best is kept.
+    n_jobs : int, default=None
+        How many of them run at a time; None means 1.
+    checkpoint : str or pathlib.Path, default=None
+        A file that keeps the state of the search; a fit that was killed goes on from
+        it when `fit` is called again.
     random_state : int, numpy.random.RandomState or None, default=None
         An int gives the same result in every call of `fit`.
     verbose : int, default=0
@@ -70,7 +79,10 @@ class PBMinimizer(FeatureMethods, SelectorMixin, BaseEstimator):
         Steps of the method.
     stop_reason_ : str
         The limit of the budget that ended the search: "evaluations", "seconds",
-        "target" or "no_improvement"; or "error", if the function failed.
+        "target" or "no_improvement"; "optimal", if no point is better; or "error", if
+        the function failed.
+    method_ : Method or Solver
+        What searched; tells what "auto" picked.
     n_features_in_ : int
         Number of features seen in `fit`, if it saw any.
     feature_names_in_ : ndarray of str, shape (n_features,)
@@ -100,9 +112,13 @@ class PBMinimizer(FeatureMethods, SelectorMixin, BaseEstimator):
 
     _parameter_constraints: dict = {
         "objective": [HasMethods(["bind"]), PseudoBooleanFunction, None],
-        "method": [str, Method],
+        "method": [str, Method, Solver],
         "budget": [Budget, None],
         "constraint": [L0Penalty, None],
+        "initial": ["array-like", None],
+        "n_restarts": [Interval(Integral, 1, None, closed="left")],
+        "n_jobs": [Integral, None],
+        "checkpoint": [str, Path, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -111,9 +127,13 @@ class PBMinimizer(FeatureMethods, SelectorMixin, BaseEstimator):
         self,
         objective: Any = None,
         *,
-        method: str | Method = "loorf",
+        method: str | Method | Solver = "loorf",
         budget: Budget | None = None,
         constraint: L0Penalty | None = None,
+        initial: Any = None,
+        n_restarts: int = 1,
+        n_jobs: int | None = None,
+        checkpoint: str | Path | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
@@ -121,6 +141,10 @@ class PBMinimizer(FeatureMethods, SelectorMixin, BaseEstimator):
         self.method = method
         self.budget = budget
         self.constraint = constraint
+        self.initial = initial
+        self.n_restarts = n_restarts
+        self.n_jobs = n_jobs
+        self.checkpoint = checkpoint
         self.random_state = random_state
         self.verbose = verbose
 
@@ -149,15 +173,19 @@ class PBMinimizer(FeatureMethods, SelectorMixin, BaseEstimator):
         """
         function = self._bound(X, y, reset=True)
         if not self._has_function():
-            function = RememberedFunction(function)
+            function = remembered(function)
         try:
             result = minimize(
                 function,
                 method=self.method,
                 budget=DEFAULT_BUDGET if self.budget is None else self.budget,
                 constraint=self.constraint,
+                initial=self.initial,
+                n_restarts=self.n_restarts,
+                n_jobs=self.n_jobs,
+                checkpoint=self.checkpoint,
                 random_state=self.random_state,
-                callback=ProgressLines(self.verbose) if self.verbose else None,
+                callback=self._lines(),
             )
         except ObjectiveError as error:
             if hasattr(error, "result"):
@@ -201,6 +229,9 @@ class PBMinimizer(FeatureMethods, SelectorMixin, BaseEstimator):
         X, y = validate_data(self, X, y, reset=reset)
         return objective.bind(X, y)
 
+    def _lines(self) -> ProgressLines | None:
+        return ProgressLines(self.verbose, "PBMinimizer") if self.verbose else None
+
     def _has_function(self) -> bool:
         return isinstance(self.objective, PseudoBooleanFunction)
 
@@ -215,6 +246,7 @@ class PBMinimizer(FeatureMethods, SelectorMixin, BaseEstimator):
         self.n_evaluations_ = result.nfev
         self.n_iter_ = result.nit
         self.stop_reason_ = result.stop_reason
+        self.method_ = result.method
 
     def _get_support_mask(self) -> np.ndarray:
         check_is_fitted(self)

@@ -8,6 +8,14 @@ import numpy as np
 import torch
 
 from ..exceptions import ObjectiveError
+from ._flips import (
+    EvaluatedNeighbourhood,
+    EvaluatedSweep,
+    Neighbourhood,
+    NeighbourhoodSweep,
+    Sweep,
+    as_replicas,
+)
 
 
 class PseudoBooleanFunction(ABC):
@@ -26,9 +34,11 @@ class PseudoBooleanFunction(ABC):
 
     Notes
     -----
-    Two optional methods make a function faster for those that can use them:
-    ``flip_deltas(z)`` gives the d changes of the cost when one variable is flipped,
-    and ``to_quadratic()`` an equal `QuadraticFunction`.
+    Classical searches ask for a `neighbourhood` or a `sweep`: replicas of a point that
+    know what each flip would change. Both work for any function, by evaluating it; one
+    that can say more cheaply overrides `_neighbourhood`, or `_sweep`, or both.
+    ``to_quadratic()`` gives an equal `QuadraticFunction` and ``to_polynomial()`` an
+    equal `PolynomialFunction`, where there is one.
     """
 
     n_variables: int
@@ -69,6 +79,62 @@ class PseudoBooleanFunction(ABC):
         costs = self._evaluate(Z)
         self._check_costs(costs, Z.shape[0])
         return costs
+
+    @property
+    def points_dtype(self) -> torch.dtype | None:
+        """The dtype in which a search must give points, or None if any will do.
+
+        A function that takes any is taken to know its costs in float64 when its points
+        are; one that is made for one precision overrides this.
+        """
+        return None
+
+    @property
+    def has_flips(self) -> bool:
+        """Whether changes of the cost by a flip are cheaper than evaluations."""
+        base = PseudoBooleanFunction
+        return (
+            type(self)._neighbourhood is not base._neighbourhood
+            or type(self)._sweep is not base._sweep
+        )
+
+    def neighbourhood(self, points: np.ndarray | torch.Tensor) -> Neighbourhood:
+        """Return replicas that know the change of cost of every flip.
+
+        Parameters
+        ----------
+        points : array-like of shape (R, n_variables) or (n_variables,)
+            Where the replicas start.
+
+        Returns
+        -------
+        neighbourhood : Neighbourhood
+            Its `deltas` has shape (R, n_variables).
+        """
+        return self._neighbourhood(as_replicas(points, self.n_variables))
+
+    def sweep(self, points: np.ndarray | torch.Tensor) -> Sweep:
+        """Return replicas whose variables are visited class by class.
+
+        Parameters
+        ----------
+        points : array-like of shape (R, n_variables) or (n_variables,)
+            Where the replicas start.
+
+        Returns
+        -------
+        sweep : Sweep
+            Its `classes` are sets of variables without a common term.
+        """
+        return self._sweep(as_replicas(points, self.n_variables))
+
+    def _neighbourhood(self, points: np.ndarray) -> Neighbourhood:
+        return EvaluatedNeighbourhood(self, points)
+
+    def _sweep(self, points: np.ndarray) -> Sweep:
+        if self.has_flips:
+            return NeighbourhoodSweep(self.neighbourhood(points))
+        return EvaluatedSweep(self, points)
 
     @property
     def _label(self) -> str:

@@ -30,19 +30,25 @@ class BlackBoxFunction(PseudoBooleanFunction):
         torch there.
     input : {"torch", "numpy"}, default="torch"
         What `function` is given. Arrays are read-only views of the points.
+    dtype : torch.dtype, default=None
+        The floating point dtype in which every search gives points; None means torch's
+        default, or float64 for arrays.
 
     Raises
     ------
     TypeError
-        If `function` is not callable or `n_variables` not an integer.
+        If `function` is not callable, `n_variables` not an integer, or `dtype` not a
+        floating point dtype.
     ValueError
         If `n_variables` is less than 1, `input` unknown, or a relaxable function
         asks for arrays, through which no gradient flows.
 
     Notes
     -----
-    Costs are returned in the dtype of the points. A result that is not one finite
-    number a row raises `ObjectiveError`; exceptions of `function` pass unchanged.
+    Costs are returned in the dtype of the points: a search compares and reports them in
+    the precision of `dtype`. A direct call gives `function` its points as they are. A
+    result that is not one finite number a row raises `ObjectiveError`; exceptions of
+    `function` pass unchanged.
 
     Examples
     --------
@@ -61,6 +67,7 @@ class BlackBoxFunction(PseudoBooleanFunction):
         *,
         relaxable: bool = False,
         input: str = "torch",
+        dtype: torch.dtype | None = None,
     ) -> None:
         if not callable(function):
             raise TypeError(
@@ -74,10 +81,22 @@ class BlackBoxFunction(PseudoBooleanFunction):
                 "relaxable=True needs input='torch', got input='numpy': gradients do "
                 "not flow through arrays."
             )
+        if dtype is not None and not getattr(dtype, "is_floating_point", False):
+            raise TypeError(
+                f"dtype={dtype!r} must be a floating point dtype of torch, or None."
+            )
         self.function = function
         self.n_variables = check_n_variables(n_variables)
         self.relaxable = relaxable
         self.input = input
+        self.dtype = dtype
+
+    @property
+    def points_dtype(self) -> torch.dtype:
+        """The dtype in which a search must give points."""
+        if self.dtype is not None:
+            return self.dtype
+        return torch.float64 if self.input == "numpy" else torch.get_default_dtype()
 
     def _evaluate(self, Z: torch.Tensor) -> torch.Tensor:
         result = self.function(Z if self.input == "torch" else _read_only_array(Z))

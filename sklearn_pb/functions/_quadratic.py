@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from functools import cache
+from collections.abc import Mapping
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from scipy import sparse
 
+from ..utils import check_number
 from ._base import PseudoBooleanFunction
+from ._flips import Neighbourhood, Sweep
 from ._placement import PlacedTensors
+from ._quadratic_flips import QuadraticSweep, quadratic_neighbourhood
+from ._quadratic_terms import QuadraticTerms
 
 
 class QuadraticFunction(PseudoBooleanFunction):
@@ -53,7 +58,9 @@ class QuadraticFunction(PseudoBooleanFunction):
     -----
     Costs are computed in the dtype of the points: pass float64 points for costs
     that are to be reported. Coefficients keep their own floating point dtype, the
-    wider one if Q and `linear` differ; integers become float64.
+    wider one if Q and `linear` differ; integers become float64. Changes of cost by
+    flips are exact for integers: `sweep` and `neighbourhood` compute them in a narrower
+    dtype only where every sum is exact in it, and keep costs in float64.
 
     References
     ----------
@@ -84,8 +91,7 @@ class QuadraticFunction(PseudoBooleanFunction):
                     f"({d}, {d}): linear must have shape ({d},)."
                 )
             vector = diagonal + given
-        if not np.isfinite(constant):
-            raise ValueError(f"constant must be finite, got {constant!r}.")
+        check_number(constant, "constant")
         self.n_variables = d
         self.constant = float(constant)
         parts = _parts(matrix.to(vector.dtype))
@@ -143,6 +149,28 @@ class QuadraticFunction(PseudoBooleanFunction):
         pairwise = _SymmetricProduct.apply(z[None], self._matrix(z))[0]
         return (1 - 2 * z) * (2 * pairwise + self._terms.like(z)["linear"])
 
+    @cached_property
+    def _flip_terms(self) -> QuadraticTerms:
+        Q = self.Q
+        if Q.layout == torch.strided:
+            twice: Any = sparse.csr_array(2.0 * Q.numpy().astype(np.float64))
+        else:
+            entries = 2.0 * Q.values().numpy().astype(np.float64)
+            places = Q.col_indices().numpy(), Q.crow_indices().numpy()
+            twice = sparse.csr_array((entries, *places), tuple(Q.shape))
+        return QuadraticTerms(twice, self.linear.numpy().astype(float), self.constant)
+
+    def _neighbourhood(self, points: np.ndarray) -> Neighbourhood:
+        return quadratic_neighbourhood(self._flip_terms, points)
+
+    def _sweep(self, points: np.ndarray) -> Sweep:
+        return QuadraticSweep(self._flip_terms, points)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        state.pop("_flip_terms", None)
+        return state
+
     def to_quadratic(self) -> QuadraticFunction:
         """Return this function.
 
@@ -190,6 +218,11 @@ def _as_real_tensor(values: Any, name: str) -> torch.Tensor:
 
 def _as_matrix(Q: Any) -> torch.Tensor | sparse.csr_array:
     """A dense tensor, or a scipy matrix of floats with finite entries."""
+    if isinstance(Q, Mapping):
+        raise TypeError(
+            "Q is a mapping; give a matrix, or call from_qubo(Q), or "
+            "PolynomialFunction(Q) if it has terms of any degree."
+        )
     if isinstance(Q, torch.Tensor) and Q.layout != torch.strided:
         Q = _torch_to_scipy(Q)
     if sparse.issparse(Q):

@@ -7,18 +7,15 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import check_X_y
-from sklearn.utils.multiclass import type_of_target
 
 from ._linear_subset import LinearSubsetFunction
 from ._logistic_subset import LogisticSubsetFunction
 from ._subset_function import SubsetFunction
+from ._targets import as_classes, as_numbers, is_regression
 
 _MODELS = ("auto", "linear", "logistic")
 _PRICES = ("bic", "aic")
-# Numbers in floating point with more distinct values than this are measurements.
-_MOST_FLOAT_CLASSES = 50
 
 
 class SubsetSelection(BaseEstimator):
@@ -134,17 +131,7 @@ class SubsetSelection(BaseEstimator):
         return self._bind_logistic(X, y)
 
     def _bind_linear(self, X: np.ndarray, y: np.ndarray) -> SubsetFunction:
-        try:
-            targets = np.asarray(y, dtype=np.float64)
-        except ValueError as error:
-            raise ValueError(
-                f"model='linear' needs a y of numbers, got labels such as {y[0]!r}."
-            ) from error
-        if targets.max() == targets.min():
-            raise ValueError(
-                f"y is constant (every value is {targets[0]}): there is nothing for "
-                "a linear model to explain."
-            )
+        targets = as_numbers(y, "model='linear'")
         return LinearSubsetFunction(
             X,
             targets,
@@ -154,14 +141,8 @@ class SubsetSelection(BaseEstimator):
         )
 
     def _bind_logistic(self, X: np.ndarray, y: np.ndarray) -> SubsetFunction:
-        encoder = LabelEncoder()
-        codes = encoder.fit_transform(y)
-        n_classes = len(encoder.classes_)
-        if n_classes < 2:
-            raise ValueError(
-                f"y has one class only ({encoder.classes_[0]!r}); a logistic model "
-                "needs at least 2 classes."
-            )
+        classes, codes = as_classes(y, "model='logistic'")
+        n_classes = len(classes)
         return LogisticSubsetFunction(
             X,
             codes,
@@ -173,18 +154,9 @@ class SubsetSelection(BaseEstimator):
         )
 
     def _takes_linear(self, y: np.ndarray) -> bool:
-        if self.model == "linear":
-            return True
-        continuous = type_of_target(y, input_name="y") == "continuous"
         if self.model == "auto":
-            many = y.dtype.kind == "f" and len(np.unique(y)) > _MOST_FLOAT_CLASSES
-            return continuous or many
-        if continuous:
-            raise ValueError(
-                f"model='logistic' needs a y of class labels, got {y[:3]}...; use "
-                "model='linear' for continuous targets."
-            )
-        return False
+            return is_regression(y)
+        return bool(self.model == "linear")
 
     def _parameter_price(self, n: int) -> float:
         if self.price == "bic":

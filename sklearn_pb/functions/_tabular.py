@@ -7,12 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from ..utils import check_number
 from ._base import PseudoBooleanFunction
 from ._enumeration import check_n_variables, enumerate_points
 from ._placement import PlacedTensors
+from ._polynomial import PolynomialFunction
 
 # Cells of the largest intermediate of the multilinear extension.
 _CHUNK_CELLS = 2**22
+# A polynomial has up to as many terms as the table has costs.
+_MOST_POLYNOMIAL_VARIABLES = 20
 
 
 class TabularFunction(PseudoBooleanFunction):
@@ -105,6 +109,46 @@ class TabularFunction(PseudoBooleanFunction):
         number = _numbers(z[None])
         bits = 1 << torch.arange(self.n_variables, device=z.device)
         return values[number ^ bits] - values[number]
+
+    def to_polynomial(self, tolerance: float = 1e-12) -> PolynomialFunction:
+        """Return the equal polynomial, by the Moebius transform of the table.
+
+        Parameters
+        ----------
+        tolerance : float, default=1e-12
+            Weights that are at most so large, as a share of the largest absolute cost,
+            are taken for rounding errors and left out.
+
+        Returns
+        -------
+        function : PolynomialFunction
+            With up to 2^d terms.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `tolerance` is no number of at least 0.
+        ValueError
+            If there are more than 20 variables.
+        """
+        check_number(tolerance, "tolerance", low=0)
+        d = self.n_variables
+        if d > _MOST_POLYNOMIAL_VARIABLES:
+            raise ValueError(
+                f"n_variables={d} makes up to 2^{d} terms; to_polynomial() takes at "
+                f"most {_MOST_POLYNOMIAL_VARIABLES} variables."
+            )
+        weights = self.values.numpy().copy()
+        for i in range(d):
+            pairs = weights.reshape(-1, 2, 2**i)
+            pairs[:, 1] -= pairs[:, 0]
+        least = tolerance * float(self.values.abs().max())
+        numbers = np.flatnonzero(np.abs(weights) > least).tolist()
+        terms = {
+            tuple(i for i in range(d) if number >> i & 1): weights[number]
+            for number in numbers
+        }
+        return PolynomialFunction(terms, d)
 
 
 def _numbers(Z: torch.Tensor) -> torch.Tensor:

@@ -9,14 +9,15 @@ from ..utils import RandomStream
 from ._base import (
     Costs,
     GradientEstimate,
-    at_least_two,
     leave_one_out_weights,
-    parametrized,
-    parts_of,
     sample_costs,
+    with_traits,
 )
+from ._coupled import coupled_estimate
+from ._sample_numbers import check_n_samples
 
 
+@with_traits(fewest_samples=2)
 def arms(
     function: Costs,
     logits: torch.Tensor,
@@ -57,10 +58,8 @@ def arms(
     algorithm 5. Samples are regenerated from one threshold a coordinate, so the
     sequential Gamma recursion of algorithm 6 is not needed.
     """
-    at_least_two(n_samples, "arms")
+    check_n_samples(n_samples, arms, "arms")
     samples = DirichletCopula(parametrization.probabilities(logits), n_samples, stream)
     costs = sample_costs(function, samples)
-    covariance = samples.weighted_sum(leave_one_out_weights(costs))
-    for part in parts_of(len(covariance)):
-        covariance[part] /= 1 - samples.correlation(part)
-    return parametrized(covariance, costs, logits, parametrization)
+    weights = leave_one_out_weights(costs)
+    return coupled_estimate(samples, weights, costs, logits, parametrization)

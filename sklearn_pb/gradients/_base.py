@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 
 from ..distributions import CoupledSamples, Parametrization
 
 Costs = Callable[[torch.Tensor], torch.Tensor]
+Estimator = TypeVar("Estimator", bound=Callable[..., "GradientEstimate"])
 
-ROWS_AT_ONCE = 1 << 15  # coordinates of the samples held at a time, if d allows
+ROWS_AT_ONCE = 1 << 14  # coordinates of the samples held at a time, if d allows
 PARTS = 32  # a d-vector is worked on in so many parts: temporaries stay small
-SHORTEST_PART = 1 << 15
+SHORTEST_PART = 1 << 11
 
 
 class GradientEstimate(NamedTuple):
@@ -29,6 +31,71 @@ class GradientEstimate(NamedTuple):
 
     gradient: torch.Tensor
     costs: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a gradient estimator promises and what it needs.
+
+    Parameters
+    ----------
+    unbiased : bool, default=True
+        Whether its mean is the gradient of E[J(z)].
+    fewest_samples : int, default=1
+        The least `n_samples`.
+    even_samples : bool, default=False
+        Whether samples come in pairs.
+    needs_relaxable : bool, default=False
+        Whether J must be differentiable on [0, 1]^d.
+    most_variables : int, default=None
+        The largest d; None is no limit.
+    parametrizations : tuple of str, default=None
+        Names of the parametrizations it is defined for; None is all of them.
+    """
+
+    unbiased: bool = True
+    fewest_samples: int = 1
+    even_samples: bool = False
+    needs_relaxable: bool = False
+    most_variables: int | None = None
+    parametrizations: tuple[str, ...] | None = None
+
+
+def with_traits(**traits: Any) -> Callable[[Estimator], Estimator]:
+    """Declare the traits of a gradient estimator.
+
+    Parameters
+    ----------
+    **traits : bool, int or tuple
+        Fields of `Traits`.
+
+    Returns
+    -------
+    decorate : callable
+        Hangs the traits on the estimator, which it returns.
+    """
+
+    def decorate(estimator: Estimator) -> Estimator:
+        estimator.traits = Traits(**traits)  # type: ignore[attr-defined]
+        return estimator
+
+    return decorate
+
+
+def traits_of(estimator: Callable[..., GradientEstimate]) -> Traits:
+    """Return the traits of a gradient estimator.
+
+    Parameters
+    ----------
+    estimator : callable
+        The estimator; one without traits is taken to promise the defaults.
+
+    Returns
+    -------
+    traits : Traits
+        What it promises and needs.
+    """
+    return getattr(estimator, "traits", Traits())
 
 
 def sample_costs(function: Costs, samples: CoupledSamples) -> torch.Tensor:
@@ -48,12 +115,14 @@ def sample_costs(function: Costs, samples: CoupledSamples) -> torch.Tensor:
     """
     n, d = samples.n_samples, len(samples.probabilities)
     chunk = max(1, ROWS_AT_ONCE // d)
-    return torch.cat(
-        [
-            function(samples.draw(range(s, min(s + chunk, n)))).detach()
-            for s in range(0, n, chunk)
-        ]
-    )
+    costs = function(samples.draw(range(min(chunk, n)))).detach()
+    if chunk >= n:
+        return costs
+    costs = torch.cat([costs, costs.new_empty(n - chunk)])
+    for s in range(chunk, n, chunk):
+        some = range(s, min(s + chunk, n))
+        costs[s : some.stop] = function(samples.draw(some)).detach()
+    return costs
 
 
 def parts_of(d: int) -> Iterator[slice]:

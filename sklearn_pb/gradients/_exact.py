@@ -7,11 +7,12 @@ import torch
 from ..distributions import Parametrization, Sigmoid
 from ..functions import enumerate_points
 from ..utils import RandomStream
-from ._base import Costs, GradientEstimate, parametrized
+from ._base import Costs, GradientEstimate, parametrized, with_traits
 
 MAX_VARIABLES = 20
 
 
+@with_traits(fewest_samples=0, most_variables=MAX_VARIABLES)
 def exact(
     function: Costs,
     logits: torch.Tensor,

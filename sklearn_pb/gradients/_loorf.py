@@ -9,13 +9,15 @@ from ..utils import RandomStream
 from ._base import (
     Costs,
     GradientEstimate,
-    at_least_two,
     leave_one_out_weights,
     parametrized,
     sample_costs,
+    with_traits,
 )
+from ._sample_numbers import check_n_samples
 
 
+@with_traits(fewest_samples=2)
 def loorf(
     function: Costs,
     logits: torch.Tensor,
@@ -53,7 +55,7 @@ def loorf(
     -----
     Silva (2023), equation (4.14); Kool et al. (2019).
     """
-    at_least_two(n_samples, "loorf")
+    check_n_samples(n_samples, loorf, "loorf")
     samples = Independent(parametrization.probabilities(logits), n_samples, stream)
     costs = sample_costs(function, samples)
     covariance = samples.weighted_sum(leave_one_out_weights(costs))

@@ -6,9 +6,11 @@ import torch
 
 from ..distributions import Independent, Parametrization, Sigmoid
 from ..utils import RandomStream
-from ._base import Costs, GradientEstimate, parametrized, sample_costs
+from ._base import Costs, GradientEstimate, parametrized, sample_costs, with_traits
+from ._sample_numbers import check_n_samples
 
 
+@with_traits()
 def reinforce(
     function: Costs,
     logits: torch.Tensor,
@@ -37,10 +39,16 @@ def reinforce(
     estimate : GradientEstimate
         Unbiased. Costs of shape (n_samples,).
 
+    Raises
+    ------
+    ValueError
+        If n_samples < 1.
+
     Notes
     -----
     Silva (2023), equation (4.10).
     """
+    check_n_samples(n_samples, reinforce, "reinforce")
     samples = Independent(parametrization.probabilities(logits), n_samples, stream)
     costs = sample_costs(function, samples)
     covariance = samples.weighted_sum(costs / n_samples)

@@ -6,9 +6,11 @@ import torch
 
 from ..distributions import Independent, Parametrization, Sigmoid
 from ..utils import RandomStream
-from ._base import Costs, GradientEstimate
+from ._base import Costs, GradientEstimate, with_traits
+from ._sample_numbers import check_n_samples
 
 
+@with_traits(unbiased=False, needs_relaxable=True)
 def straight_through(
     function: Costs,
     logits: torch.Tensor,
@@ -41,11 +43,17 @@ def straight_through(
     estimate : GradientEstimate
         Biased. Costs of shape (n_samples,).
 
+    Raises
+    ------
+    ValueError
+        If n_samples < 1.
+
     Notes
     -----
     Bengio et al. (2013); Silva (2023), section 5.1. On J(z) = (z - C)^2 it is
     drawn to theta = C, not to the better end of the two.
     """
+    check_n_samples(n_samples, straight_through, "straight-through")
     samples = Independent(parametrization.probabilities(logits), n_samples, stream)
     Z = samples.draw(range(n_samples)).requires_grad_()
     with torch.enable_grad():

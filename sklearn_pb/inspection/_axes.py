@@ -7,6 +7,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+# Paul Tol's muted colours: told apart by colour-blind eyes as well.
+COLORS = (
+    "#332288",
+    "#cc6677",
+    "#117733",
+    "#ddaa33",
+    "#44aadd",
+    "#aa4499",
+    "#882255",
+    "#999933",
+)
+
 
 def axes_for(ax: Axes | None, display: object) -> Axes:
     """Return the axes given, or those of a new figure.

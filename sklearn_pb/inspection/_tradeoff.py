@@ -5,24 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ._axes import axes_for
+from ._axes import COLORS, axes_for
 from ._cv_rows import read_rows
 from ._percent import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Paul Tol's muted colours: told apart by colour-blind eyes as well.
-_COLORS = (
-    "#332288",
-    "#cc6677",
-    "#117733",
-    "#ddaa33",
-    "#44aadd",
-    "#aa4499",
-    "#882255",
-    "#999933",
-)
 _MARKERS = "osD^vPX*"
 _MOST_TICKS = 8
 
@@ -198,7 +187,7 @@ class TradeoffDisplay:
         aside = 1.02 ** (position - (len(self.curves) - 1) / 2)
         style: dict[str, Any] = {
             "label": name or None,
-            "color": _COLORS[position % len(_COLORS)],
+            "color": COLORS[position % len(COLORS)],
             "marker": _MARKERS[position % len(_MARKERS)],
             "markersize": 5,
             "linewidth": 1.5,

@@ -6,12 +6,15 @@ a logical shift is an arithmetic one with the sign bits cleared.
 
 from __future__ import annotations
 
+from math import log
+
 import numpy as np
 import torch
 
 from ..utils import RandomStream
 from ..utils._random import GOLDEN, MULTIPLIER_1, MULTIPLIER_2
-from ._numpy import PRODUCT, TIES
+from ._dirichlet import FACTORS, FACTORS_A_LOGARITHM, dirichlet_limits
+from ._words import TIES
 
 
 def _signed(value: int) -> int:
@@ -43,60 +46,86 @@ def words(
     return x ^ _shift(x, 31)
 
 
+def _further_bits(drawn: torch.Tensor, lanes: torch.Tensor) -> torch.Tensor:
+    """64 more bits for one lane of each word: SplitMix64 seeded with the word."""
+    x = drawn + (lanes + 1) * _signed(GOLDEN)
+    x = (x ^ _shift(x, 30)) * _signed(MULTIPLIER_1)
+    x = (x ^ _shift(x, 27)) * _signed(MULTIPLIER_2)
+    return x ^ _shift(x, 31)
+
+
 def _draws(
-    stream: RandomStream, samples: range, d: int, bits: int, device: torch.device
+    stream: RandomStream, samples: range, d: int, device: torch.device
 ) -> torch.Tensor:
-    """Unsigned draws (m, d) of `bits` bits, as int64."""
+    """Unsigned draws (m, d) of 16 bits, as int64."""
     coordinates = torch.arange(d, device=device)
-    per_word = 64 // bits
-    drawn = words(*_keys(stream, samples, device), coordinates // per_word)
-    return _shift_each(drawn, (coordinates % per_word) * bits) & ((1 << bits) - 1)
+    drawn = words(*_keys(stream, samples, device), coordinates // 4)
+    return torch.bitwise_right_shift(drawn, coordinates % 4 * 16) & 0xFFFF
 
 
-def _shift_each(x: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
-    return torch.bitwise_right_shift(x, bits)  # callers clear the sign bits
+def bernoulli_thresholds(probabilities: torch.Tensor) -> torch.Tensor:
+    """The 8 leading bits (d,) of each probability, all of them set where it is 1."""
+    return (probabilities * 256).clamp(max=255).to(torch.uint8)
 
 
 def bernoulli(
-    probabilities: torch.Tensor, stream: RandomStream, samples: range
+    probabilities: torch.Tensor,
+    thresholds: torch.Tensor,
+    stream: RandomStream,
+    samples: range,
 ) -> torch.Tensor:
     """Samples (m, d) of independent Bernoulli variables."""
-    device, d = probabilities.device, len(probabilities)
-    scaled = probabilities * 65536
-    threshold = scaled.clamp(max=65535).floor()
-    draws = _draws(stream, samples, d, 16, device)
-    fine_words = words(
-        *_keys(stream.child(TIES), samples, device), torch.arange(d, device=device)
-    )
-    fine = _shift(fine_words, 11).double() * 2.0**-53
-    tied = (draws == threshold) & (fine < (scaled.double() - threshold))
-    return ((draws < threshold) | tied).to(probabilities.dtype)
+    device, limits = probabilities.device, thresholds.long()
+    coordinates = torch.arange(len(limits), device=device)
+    numbers, lanes = coordinates // 8, coordinates % 8
+    drawn = words(*_keys(stream, samples, device), numbers)
+    draws = torch.bitwise_right_shift(drawn, lanes * 8) & 0xFF
+    fine = _shift(_further_bits(drawn, lanes), 11).double() * 2.0**-53
+    tied = (draws == limits) & (fine < probabilities.double() * 256 - limits)
+    return ((draws < limits) | tied).to(probabilities.dtype)
 
 
 def bernoulli_weighted_sum(
-    probabilities: torch.Tensor, stream: RandomStream, weights: torch.Tensor
+    probabilities: torch.Tensor,
+    thresholds: torch.Tensor,
+    stream: RandomStream,
+    weights: torch.Tensor,
 ) -> torch.Tensor:
     """Sum (d,) over the samples s of ``weights[s] * z^(s)``."""
     total = torch.zeros_like(probabilities)
     for s, weight in enumerate(weights.tolist()):
-        total += weight * bernoulli(probabilities, stream, range(s, s + 1))[0]
+        z = bernoulli(probabilities, thresholds, stream, range(s, s + 1))
+        total += weight * z[0]
     return total
 
 
 def dirichlet_thresholds(
-    tail: torch.Tensor, stream: RandomStream, n_samples: int
+    probabilities: torch.Tensor, stream: RandomStream, n_samples: int
 ) -> torch.Tensor:
-    """Thresholds (d,) below which a 32-bit draw means the event of the copula."""
-    log_sum = torch.zeros(len(tail), dtype=torch.float64, device=tail.device)
-    for start in range(0, n_samples, PRODUCT):
+    """Thresholds (2, d), two 16-bit halves, below which a draw means the event."""
+    log_sum = torch.zeros_like(probabilities, dtype=torch.float64)
+    for start in range(0, n_samples, FACTORS_A_LOGARITHM):
         product = torch.ones_like(log_sum)
-        for s in range(start, min(start + PRODUCT, n_samples)):
-            draws = _draws(stream, range(s, s + 1), len(tail), 32, tail.device)[0]
-            product *= (draws.double() + 0.5) * 2.0**-32
+        stop = min(start + FACTORS_A_LOGARITHM, n_samples)
+        for first in range(start, stop, FACTORS):
+            samples = range(first, min(first + FACTORS, stop))
+            product *= _product_of_uniforms(stream, samples, probabilities)
         log_sum += product.log()
-    c = -torch.expm1(tail.double().log() / (n_samples - 1))
-    limit = (torch.exp(c * log_sum) * 2.0**32 + 0.5).clamp(max=2.0**32 - 1)
-    return torch.where(tail > 0, limit, 0.0).long()
+    log_sum -= n_samples * 16 * log(2)
+    limit = dirichlet_limits(probabilities, log_sum, n_samples).long()
+    return torch.stack([limit >> 16, limit & 0xFFFF]).to(torch.uint16)
+
+
+def _product_of_uniforms(
+    stream: RandomStream, samples: range, like: torch.Tensor
+) -> torch.Tensor:
+    """Product (d,) of uniforms times 2^16, in single precision."""
+    product = torch.ones(len(like), device=like.device)
+    for s in samples:
+        one = range(s, s + 1), len(like), like.device
+        high, low = _draws(stream, *one)[0], _draws(stream.child(TIES), *one)[0]
+        product *= high.float() + (low.float() + 0.5) * 2.0**-16
+    return product
 
 
 def coupled(
@@ -107,8 +136,11 @@ def coupled(
     dtype: torch.dtype,
 ) -> torch.Tensor:
     """Samples (m, d) of the copula; `complement` tells where z negates the event."""
-    draws = _draws(stream, samples, len(thresholds), 32, thresholds.device)
-    return ((draws < thresholds) != complement).to(dtype)
+    high, low = thresholds.long()
+    of = samples, len(high), high.device
+    draws, rest = _draws(stream, *of), _draws(stream.child(TIES), *of)
+    event = (draws < high) | ((draws == high) & (rest < low))
+    return (event != complement).to(dtype)
 
 
 def coupled_weighted_sum(
@@ -119,7 +151,7 @@ def coupled_weighted_sum(
     dtype: torch.dtype,
 ) -> torch.Tensor:
     """Sum (d,) over the coupled samples s of ``weights[s] * z^(s)``."""
-    total = torch.zeros(len(thresholds), dtype=dtype, device=thresholds.device)
+    total = torch.zeros(len(complement), dtype=dtype, device=thresholds.device)
     for s, weight in enumerate(weights.tolist()):
         row = coupled(thresholds, complement, stream, range(s, s + 1), dtype)[0]
         total += weight * row

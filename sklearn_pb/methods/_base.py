@@ -40,6 +40,8 @@ class SearchSpace:
         Where the mask lives.
     dtype : torch.dtype, default=torch.float32
         Type of the mask.
+    probabilities : torch.Tensor of shape (d,), default=None
+        A warm start for the probability of a one of each variable, in (0, 1).
     """
 
     n_variables: int
@@ -50,6 +52,7 @@ class SearchSpace:
     magnitudes: Callable[[], torch.Tensor] | None = None
     device: torch.device | str = "cpu"
     dtype: torch.dtype = torch.float32
+    probabilities: torch.Tensor | None = None
 
     @property
     def n_ones(self) -> int | None:
@@ -192,8 +195,12 @@ class Method(BaseEstimator, ABC):
         Whether the cost must be differentiable by the mask.
     learns : bool
         Whether the mask is learned from the cost, so that a penalty can steer it.
+    fits_networks : bool
+        Whether it can mask a network in training: it needs no more than values of the
+        loss at binary masks, or its slope at one mask a step.
     """
 
+    fits_networks: ClassVar[bool] = True
     needs_weights: ClassVar[bool] = False
     needs_relaxable: ClassVar[bool] = False
     learns: ClassVar[bool] = True

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
-from ..distributions import Sigmoid
+from ..distributions import SOFT_STEPS, SoftStep
 from ..schedules import ExponentialSharpness
-from ..utils import check_number
+from ..utils import check_choice, check_number
 from ._base import Function, Method, SearchSpace
 from ._logit_search import LogitSearch, roomy_density
 
@@ -17,7 +19,8 @@ class Continuation(Method):
     Parameters
     ----------
     beta_final : float, default=200.0
-        Sharpness at the end of the search; it grows exponentially from 1.
+        Sharpness at the end of the search; it grows exponentially from 1. Not used
+        where `sharpness` is given.
     s_init : float, default=0.0
         Start of every soft mask parameter s. Lower gives sparser masks where no
         sparsity is asked for.
@@ -32,13 +35,23 @@ class Continuation(Method):
         The parameters are kept where ``|beta s| <= saturation``, so that no mask value
         loses its gradient before the search ends; None follows the source to the
         letter.
+    sharpness : callable or None, default=None
+        Another schedule of beta: maps the progress in [0, 1] to a number greater than
+        0. See `sklearn_pb.schedules`.
+    soft_step : str or SoftStep, default="sigmoid"
+        What is sharpened: "sigmoid", "erf", "arctan", "algebraic" or an object of
+        `sklearn_pb.distributions`.
 
     Notes
     -----
     Savarese (2025), algorithm 1: mask sigma(beta s) in training, 1[s >= 0] at the
-    end, no weight decay on s. Silva (2023), section 3.2, calls it CP. `saturation` is
+    end, no weight decay on s; section 4.2.4 has the other soft steps. `saturation` is
     ours: without it the mask settles when beta times abs(s) passes 20, wherever the
     penalty has steered it by then.
+
+    Silva (2023), section 3.2, calls it CP, with the temperature tau = 1 / beta. Its
+    schedule falls from 1 to 1/200 in stages of 100 iterations each: for 2000 of them
+    ``sharpness=Staircase(ExponentialSharpness(200), 20)``, with ``saturation=None``.
 
     Examples
     --------
@@ -58,6 +71,8 @@ class Continuation(Method):
         smoothing: float = 0.9,
         interval: int = 1,
         saturation: float | None = 8.0,
+        sharpness: Callable[[float], float] | None = None,
+        soft_step: str | SoftStep = "sigmoid",
     ) -> None:
         self.beta_final = beta_final
         self.s_init = s_init
@@ -65,6 +80,8 @@ class Continuation(Method):
         self.smoothing = smoothing
         self.interval = interval
         self.saturation = saturation
+        self.sharpness = sharpness
+        self.soft_step = soft_step
 
     def check(self) -> None:
         """Raise if a hyperparameter is out of its range."""
@@ -75,6 +92,26 @@ class Continuation(Method):
         check_number(self.interval, "interval", low=1, integer=True)
         if self.saturation is not None:
             check_number(self.saturation, "saturation", low=0, low_open=True)
+        self._check_sharpness()
+        if not isinstance(self.soft_step, SoftStep):
+            check_choice(self.soft_step, "soft_step", SOFT_STEPS)
+        self._soft_step().check()
+
+    def _check_sharpness(self) -> None:
+        if self.sharpness is None:
+            return
+        if not callable(self.sharpness):
+            raise TypeError(
+                f"sharpness={self.sharpness!r} must be None or a callable, such as "
+                "sklearn_pb.schedules.LinearSharpness(200)."
+            )
+        for progress in (0.0, 1.0):
+            value, name = self.sharpness(progress), f"sharpness({progress})"
+            check_number(value, name, low=0, low_open=True)
+
+    def _soft_step(self) -> SoftStep:
+        step = self.soft_step
+        return step if isinstance(step, SoftStep) else SOFT_STEPS[step]()
 
     def start(self, space: SearchSpace) -> ContinuationSearch:
         """Begin a search."""
@@ -95,13 +132,19 @@ class ContinuationSearch(LogitSearch):
     needs_slope = True
 
     def __init__(self, space: SearchSpace, method: Continuation) -> None:
-        initial = float(torch.tensor(method.s_init, dtype=torch.float64).sigmoid())
-        super().__init__(
-            space, Sigmoid(), initial, method.learning_rate, method.smoothing
+        self._sharpness = method.sharpness or ExponentialSharpness(
+            float(method.beta_final)
         )
-        if roomy_density(initial, space.sparsity) == initial:
+        self._step = method._soft_step()
+        start = torch.tensor(method.s_init, dtype=torch.float64)
+        initial = float(self._step.probabilities(start * self._sharpness(0.0)))
+        super().__init__(
+            space, self._step, initial, method.learning_rate, method.smoothing
+        )
+        self.logits.div_(self.beta)
+        roomy = roomy_density(initial, space.sparsity)
+        if roomy == initial and space.probabilities is None:
             self.logits.fill_(float(method.s_init))  # exact, however large it is
-        self._sharpness = ExponentialSharpness(float(method.beta_final))
         self._saturation = method.saturation
         self.interval = method.interval
         self._mask = self.probabilities()
@@ -112,16 +155,15 @@ class ContinuationSearch(LogitSearch):
         return self._sharpness(self.progress)
 
     def mask(self) -> torch.Tensor:
-        """Return sigma(beta s)."""
-        torch.mul(self.logits, self.beta, out=self._mask).sigmoid_()
-        return self._mask
+        """Return sigma(beta s), or another soft step of beta s."""
+        return self._step.step_(torch.mul(self.logits, self.beta, out=self._mask))
 
     def _kept(self) -> torch.Tensor:
         return self._mask
 
     def probabilities(self) -> torch.Tensor:
-        """Return sigma(beta s)."""
-        return torch.sigmoid(self.beta * self.logits)
+        """Return the soft step of beta s."""
+        return self._step.step_(self.beta * self.logits)
 
     def scores(self) -> torch.Tensor:
         """Return s itself, finer than the mask where that saturates."""
@@ -133,9 +175,7 @@ class ContinuationSearch(LogitSearch):
         assert slope is not None
         price = torch.as_tensor(self._price(lambda: slope.abs())).to(slope)
         torch.add(price * self.beta, slope, alpha=self.beta, out=slope)
-        return torch.ops.aten.sigmoid_backward.grad_input(
-            slope, self._mask, grad_input=slope
-        )
+        return self._step.backward_(slope, self._mask)
 
     def update(self, function: Function | None, slope: torch.Tensor | None) -> None:
         """Take one optimizer step on s, then keep it where its gradient lives."""

@@ -46,9 +46,11 @@ class LogitSearch(Search):
     ) -> None:
         super().__init__(space)
         start = roomy_density(initial_density, space.sparsity)
-        probabilities = torch.full(
-            (space.n_variables,), start, dtype=space.dtype, device=space.device
-        )
+        probabilities = space.probabilities
+        if probabilities is None:
+            probabilities = torch.full(
+                (space.n_variables,), start, dtype=space.dtype, device=space.device
+            )
         self.parametrization = parametrization
         self.logits = parametrization.logits(probabilities)
         self._optimizer = torch.optim.Adam(  # without momentum: RMSprop, but fused

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from sklearn.base import clone
 
+from ..gradients import ESTIMATORS
 from ..utils import check_choice
 from ._base import Method
 from ._continuation import Continuation
@@ -14,13 +16,10 @@ from ._monte_carlo import MonteCarlo
 from ._straight_through import StraightThrough
 
 PRESETS: dict[str, Callable[[], Method]] = {
-    "arms": lambda: MonteCarlo(gradient="arms"),
+    **{name: partial(MonteCarlo, gradient=name) for name in ESTIMATORS},
     "continuous": Continuation,
-    "exact": lambda: MonteCarlo(gradient="exact"),
     "gmp": GradualMagnitude,
-    "loorf": lambda: MonteCarlo(gradient="loorf"),
     "magnitude": Magnitude,
-    "reinforce": lambda: MonteCarlo(gradient="reinforce"),
     "straight-through": StraightThrough,
 }
 

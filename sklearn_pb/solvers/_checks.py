@@ -4,39 +4,40 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from ..budget import Budget
 from ..constraints import L0Penalty
 from ..functions import PseudoBooleanFunction
-from ..gradients import ESTIMATORS, exact
+from ..gradients import ESTIMATORS, traits_of
 from ..methods import PRESETS, Method
 from ..utils import check_number
-
-MOST_ENUMERABLE = 20
+from ._base import Solver
 
 
 def check_fits(
-    method: Method, given: Any, function: PseudoBooleanFunction, budget: Budget
+    method: Method | Solver, given: Any, function: PseudoBooleanFunction
 ) -> None:
-    """Raise unless a method can minimise a function within a budget.
+    """Raise unless a method can minimise a function.
 
     Parameters
     ----------
-    method : Method
+    method : Method or Solver
         The method.
-    given : str or Method
+    given : str, Method or Solver
         How the user called it.
     function : PseudoBooleanFunction
         The function.
-    budget : Budget
-        The limits.
 
     Raises
     ------
     ValueError
         If the method needs something that the function does not have.
     """
+    if isinstance(method, Solver):
+        method.check_fits(function)
+        return
     if method.needs_weights:
         raise ValueError(
             f"method={given!r} ranks the weights of a network, and a pseudo-Boolean "
@@ -48,8 +49,13 @@ def check_fits(
             f"{function._label} is not (relaxable=False); use one of "
             f"{_presets(False)}, or declare the function relaxable if it is."
         )
-    if _enumerates(method):
-        _check_enumerable(given, function.n_variables, budget)
+    most = _most_variables(method)
+    if most is not None and function.n_variables > most:
+        raise ValueError(
+            f"method={given!r} enumerates all 2^d points, and n_variables="
+            f"{function.n_variables} is too large for that: at most {most}. Use "
+            "'loorf' or 'arms'."
+        )
 
 
 def _presets(relaxable: bool) -> str:
@@ -62,17 +68,37 @@ def _presets(relaxable: bool) -> str:
     )
 
 
-def _enumerates(method: Method) -> bool:
+def _most_variables(method: Method | Solver) -> int | None:
     gradient = getattr(method, "gradient", None)
-    return gradient is exact or ESTIMATORS.get(str(gradient)) is exact
+    if gradient is None:
+        return None
+    return traits_of(ESTIMATORS.get(gradient, gradient)).most_variables
 
 
-def _check_enumerable(given: Any, d: int, budget: Budget) -> None:
-    if d > MOST_ENUMERABLE:
-        raise ValueError(
-            f"method={given!r} enumerates all 2^d points, and n_variables={d} is too "
-            f"large for that: at most {MOST_ENUMERABLE}. Use 'loorf' or 'arms'."
-        )
+def check_enough(
+    method: Method | Solver, given: Any, function: PseudoBooleanFunction, budget: Budget
+) -> None:
+    """Raise if a method that enumerates could not do so once within the budget.
+
+    Parameters
+    ----------
+    method : Method or Solver
+        The method; it fits the function.
+    given : str, Method or Solver
+        How the user called it.
+    function : PseudoBooleanFunction
+        The function.
+    budget : Budget
+        The limits.
+
+    Raises
+    ------
+    ValueError
+        If one step of the method is more than the budget allows.
+    """
+    if _most_variables(method) is None:
+        return
+    d = function.n_variables
     for name in ("evaluations", "no_improvement"):
         limit = getattr(budget, name)
         if limit is not None and limit <= 2**d:
@@ -81,6 +107,47 @@ def _check_enumerable(given: Any, d: int, budget: Budget) -> None:
                 f"Budget.{name}={limit} is not more than that. Use 'loorf' or 'arms', "
                 "or raise the limit."
             )
+
+
+def check_initial(initial: Any, d: int) -> np.ndarray | None:
+    """Return a warm start as probabilities, or raise.
+
+    Parameters
+    ----------
+    initial : array-like of shape (d,) or None
+        A solution (zeros and ones) or probabilities.
+    d : int
+        The number of variables.
+
+    Returns
+    -------
+    probabilities : numpy.ndarray of float64, shape (d,), or None
+        In [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If the shape is wrong or an entry is outside [0, 1].
+    TypeError
+        If it does not hold numbers.
+    """
+    if initial is None:
+        return None
+    try:
+        theta = np.array(initial, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"initial={initial!r} must hold numbers in [0, 1].") from error
+    if theta.shape != (d,):
+        raise ValueError(
+            f"initial has shape {theta.shape}, but the function has {d} variables: "
+            f"give a solution or probabilities of shape ({d},)."
+        )
+    if not ((theta >= 0) & (theta <= 1)).all():
+        raise ValueError(
+            "initial must hold zeros and ones, or probabilities in [0, 1]; got values "
+            f"from {theta.min()} to {theta.max()}."
+        )
+    return theta
 
 
 def check_budget(budget: Budget | None, default: Budget) -> Budget:
@@ -167,3 +234,50 @@ def check_device(device: torch.device | str) -> torch.device:
     except (RuntimeError, AssertionError, TypeError) as error:
         raise ValueError(f"device={device!r} cannot be used: {error}") from error
     return torch.device(device)
+
+
+def check_reports(callback: Any, verbose: Any) -> None:
+    """Raise unless a callback can be called and a verbosity is a number.
+
+    Parameters
+    ----------
+    callback : callable or None
+        What is called with each record.
+    verbose : int or bool
+        How much is printed.
+
+    Raises
+    ------
+    TypeError
+        If one of them is something else.
+    ValueError
+        If `verbose` is negative.
+    """
+    if callback is not None and not callable(callback):
+        raise TypeError(
+            f"callback={callback!r} must be callable with the record of a step, or "
+            "None."
+        )
+    if not isinstance(verbose, bool):
+        check_number(verbose, "verbose", low=0, integer=True)
+
+
+def check_n_jobs(n_jobs: Any) -> None:
+    """Raise unless a number of workers is one.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        As joblib counts: -1 means all processors.
+
+    Raises
+    ------
+    TypeError
+        If it is no integer.
+    ValueError
+        If it is 0.
+    """
+    if n_jobs is not None:
+        check_number(n_jobs, "n_jobs", integer=True)
+        if n_jobs == 0:
+            raise ValueError("n_jobs=0 must be a positive integer, -1 or None.")

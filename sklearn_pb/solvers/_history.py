@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ..budget import Evaluator
-from ..methods import Search
+from ._base import Run
 
 MOST_RECORDS = 1000
 
@@ -23,7 +23,7 @@ class History:
     ----------
     evaluator : Evaluator
         What the search evaluates.
-    search : Search
+    run : Run
         The search.
 
     Attributes
@@ -32,10 +32,10 @@ class History:
         The records kept so far.
     """
 
-    def __init__(self, evaluator: Evaluator, search: Search) -> None:
+    def __init__(self, evaluator: Evaluator, run: Run) -> None:
         self.records: list[dict[str, Any]] = []
         self._evaluator = evaluator
-        self._search = search
+        self._run = run
         self._every = 1
 
     def is_due(self) -> bool:
@@ -46,7 +46,7 @@ class History:
         due : bool
             True once every few steps.
         """
-        return self._search.step % self._every == 0
+        return self._run.step % self._every == 0
 
     def add(self) -> dict[str, Any]:
         """Record the current step, once more if it is recorded already.
@@ -68,12 +68,12 @@ class History:
     def _record(self) -> dict[str, Any]:
         costs = self._evaluator.recent
         record = {
-            "step": self._search.step,
+            "step": self._run.step,
             "n_evaluations": self._evaluator.n_evaluations,
             "best_cost": self._evaluator.best_cost,
             "mean_cost": float(torch.cat(costs).mean()) if costs else math.nan,
         }
-        theta = probabilities(self._search)
+        theta = self._run.probabilities()
         if theta is not None:
             entropy = torch.special.entr(theta) + torch.special.entr(1 - theta)
             record["density"] = float(theta.mean())
@@ -81,19 +81,23 @@ class History:
         record["seconds"] = self._evaluator.seconds
         return record
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the records and how dense they are.
 
-def probabilities(search: Search) -> torch.Tensor | None:
-    """Return the probability of a one for each variable, where the search has any.
+        Returns
+        -------
+        state : dict
+            Lists and numbers.
+        """
+        return {"records": list(self.records), "every": self._every}
 
-    Parameters
-    ----------
-    search : Search
-        The search.
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state.
 
-    Returns
-    -------
-    probabilities : torch.Tensor of shape (d,) or None
-        In [0, 1].
-    """
-    give = getattr(search, "probabilities", None)
-    return None if give is None else give()
+        Parameters
+        ----------
+        state : dict
+            What `state_dict` returned.
+        """
+        self.records = list(state["records"])
+        self._every = state["every"]

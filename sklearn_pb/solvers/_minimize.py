@@ -3,45 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from scipy.optimize import OptimizeResult
 
-from ..budget import Budget, Evaluator
+from ..budget import Budget
 from ..constraints import L0Penalty
 from ..functions import BlackBoxFunction, PseudoBooleanFunction
-from ..methods import Method, Search, SearchSpace, resolve_method
-from ..utils import RandomStream
-from ._checks import check_budget, check_device, check_fits, check_price
-from ._history import probabilities
-from ._logit_search import Callback, SearchCourse, run_search
+from ..methods import Method
+from ..utils import RandomStream, check_number
+from ._auto import choose
+from ._base import Solver
+from ._checkpoint import Checkpoint
+from ._checks import (
+    check_budget,
+    check_device,
+    check_enough,
+    check_fits,
+    check_initial,
+    check_n_jobs,
+    check_price,
+    check_reports,
+)
+from ._course import Callback, RunState
+from ._presets import resolve
+from ._progress_lines import ProgressLines
+from ._restarts import run_restarts
+from ._task import Task
 
 DEFAULT_BUDGET = Budget(evaluations=10_000)
-
-_MESSAGES = {
-    "target": "The target cost was reached.",
-    "evaluations": "All evaluations of the budget were used.",
-    "seconds": "The time of the budget was used.",
-    "no_improvement": "The budget's last evaluations brought no better cost.",
-    "callback": "The callback stopped the search.",
-    "error": "The function did not give one finite cost a row.",
-}
 
 
 def minimize(
     function: PseudoBooleanFunction | Callable[[torch.Tensor], Any],
     n_variables: int | None = None,
     *,
-    method: str | Method = "loorf",
+    method: str | Method | Solver = "loorf",
     budget: Budget | None = None,
     constraint: L0Penalty | None = None,
+    initial: Any = None,
+    n_restarts: int = 1,
+    n_jobs: int | None = None,
+    checkpoint: str | Path | None = None,
+    state: RunState | None = None,
     random_state: int | np.random.RandomState | None = None,
     device: torch.device | str = "cpu",
     callback: Callback | None = None,
+    verbose: int = 0,
 ) -> OptimizeResult:
     """Look for the point of {0, 1}^d where a function is least.
 
@@ -54,23 +65,41 @@ def minimize(
         differentiable.
     n_variables : int, default=None
         The number d of variables; needed for a callable only.
-    method : str or Method, default="loorf"
-        "arms", "continuous", "exact", "loorf", "reinforce", "straight-through", or an
-        object of `sklearn_pb.methods` with hyperparameters of its own. "continuous"
-        and "straight-through" need a differentiable function.
+    method : str, Method or Solver, default="loorf"
+        "auto" picks by what the function can do. Otherwise the name of a gradient
+        estimator ("loorf", "arms", "disarm", ...), "continuous", "straight-through",
+        the name of a solver ("annealing", "branch-and-bound", "exhaustive", "genetic",
+        "local-search", "min-cut", "tabu", ...), or an object of `sklearn_pb.methods`
+        or `sklearn_pb.solvers` with hyperparameters of its own.
     budget : Budget, default=None
         When to stop; None means ``Budget(evaluations=10_000)``.
     constraint : L0Penalty, default=None
         The price of each one in a solution; it needs a number as its strength. The
         cost that is minimised and reported is then J plus the price of the ones.
+    initial : array-like of shape (d,), default=None
+        A warm start: a solution, which is evaluated first, or probabilities.
+    n_restarts : int, default=1
+        Number of independent runs, which share the limits of evaluations and of
+        seconds evenly; the best of them is returned.
+    n_jobs : int, default=None
+        How many of them run at a time, as joblib counts; None means 1. With a limit of
+        evaluations the result is the same for every `n_jobs`.
+    checkpoint : str or pathlib.Path, default=None
+        A file that keeps the state every ten seconds and at the end. If it exists, the
+        run goes on from it; after a kill nothing older than that is lost.
+    state : RunState, default=None
+        The ``state`` of an earlier result to go on from. The budget is that of the
+        whole: give a larger one to go on for longer.
     random_state : int, numpy.random.RandomState or None, default=None
         An int gives the same result every time. Global generators are neither used
         nor changed.
     device : torch.device or str, default="cpu"
-        Where the points lie that `function` is given.
+        Where the points lie that `function` is given. Solvers work on the CPU.
     callback : callable, default=None
         Called with the record of each step (see `history`). If it raises
         StopIteration, the search ends.
+    verbose : int, default=0
+        If 1, a line is printed at steps 1, 2, 4, 8, ...; if more, at every step.
 
     Returns
     -------
@@ -79,24 +108,30 @@ def minimize(
 
         - ``x``: the best point evaluated, int8 array (d,);
         - ``fun``: its cost;
-        - ``nfev``: evaluations of `function`, never more than the budget's;
+        - ``nfev``: evaluations of `function`, never more than the budget's; a change
+          of cost by a flip counts as one where the function knows it;
         - ``nit``: steps of the method;
         - ``success``: whether a point of finite cost was found;
-        - ``stop_reason``: "evaluations", "seconds", "target", "no_improvement" or
-          "callback"; ``status`` and ``message`` say the same as a number and as a
-          sentence;
+        - ``stop_reason``: "evaluations", "seconds", "target", "no_improvement",
+          "optimal" (no point is better: proved) or "callback"; ``status`` and
+          ``message`` say the same as a number and as a sentence;
         - ``probabilities``: the method's last probability of a one for each
           variable (d,), or None if it has none;
         - ``history``: list of dicts with `step`, `n_evaluations`, `best_cost`,
-          `mean_cost` (of what the step evaluated), `density`, `entropy` (mean over
-          the variables, in nats) and `seconds`; at most about 1000, evenly spaced;
+          `mean_cost` (of what the step evaluated), `seconds`, and where there are
+          probabilities `density` and `entropy` (mean over the variables, in nats); at
+          most about 1000, evenly spaced;
+        - ``method``: the object that searched, with its hyperparameters;
+        - ``state``: what a later call needs to go on (None after restarts);
+        - ``runs``: the results of all restarts, if there were several;
         - ``seconds``: wall-clock time.
 
     Raises
     ------
     ValueError
         If a parameter is out of its range, `method` is unknown or does not fit
-        `function`, or there are too many variables to enumerate.
+        `function`, there are too many variables to enumerate, or `checkpoint` or
+        `state` is of another run.
     TypeError
         If a parameter is of the wrong type.
     ObjectiveError
@@ -105,10 +140,11 @@ def minimize(
 
     Notes
     -----
-    Points are in torch's default dtype, or in float64 for a black box of arrays. The
-    cost of the solution is computed once more in float64, which counts as an
-    evaluation; that of a black box is reported as it was found. A limit in seconds is
-    kept to within one evaluation, and that last one.
+    A callable is given points in torch's default dtype, whatever the method; wrap it in
+    a `BlackBoxFunction` to choose another `dtype`. Its costs are reported as they were
+    found. Other functions report in float64: where a method over logits works in single
+    precision, the cost of each new best point is computed once more, which counts as an
+    evaluation. A limit in seconds is kept to within one evaluation, and that one.
 
     Examples
     --------
@@ -119,20 +155,64 @@ def minimize(
     >>> result = minimize(J, budget=Budget(evaluations=100), random_state=0)
     >>> result.x, result.fun
     (array([1, 1], dtype=int8), -1.0)
+    >>> minimize(J, method="auto").stop_reason
+    'optimal'
     """
     function = _as_function(function, n_variables)
-    resolved = resolve_method(method)
     budget = check_budget(budget, DEFAULT_BUDGET)
-    check_fits(resolved, method, function, budget)
-    space = SearchSpace(
-        function.n_variables,
-        RandomStream.from_random_state(random_state),
-        penalty=constraint,
-        device=check_device(device),
-        dtype=_dtype_of_points(function),
-    )
     price = check_price(constraint)
-    return _search(resolved, function, budget, space, price, callback)
+    resolved = choose(function, budget) if method == "auto" else resolve(method, "auto")
+    check_fits(resolved, method, function)
+    check_enough(resolved, method, function, budget)
+    check_number(n_restarts, "n_restarts", low=1, integer=True)
+    check_n_jobs(n_jobs)
+    check_reports(callback, verbose)
+    task = Task(
+        function,
+        resolved,
+        budget,
+        RandomStream.from_random_state(random_state),
+        price=price,
+        penalty=constraint,
+        initial=check_initial(initial, function.n_variables),
+        device=check_device(device),
+    )
+    if verbose:
+        callback = _both(callback, ProgressLines(verbose))
+    if n_restarts > 1:
+        _check_restarts(n_jobs, checkpoint, state, callback)
+        return run_restarts(task, n_restarts, n_jobs, callback)
+    kept = None if checkpoint is None else Checkpoint(checkpoint, task.label)
+    if kept is not None and state is None:
+        parts = kept.load()
+        state = None if parts is None else RunState(task.label, parts)
+    return task.run(callback, kept, state)
+
+
+def _both(callback: Callback | None, lines: Callback) -> Callback:
+    if callback is None:
+        return lines
+
+    def call(record: dict[str, Any]) -> None:
+        lines(record)
+        callback(record)
+
+    return call
+
+
+def _check_restarts(
+    n_jobs: int | None, checkpoint: Any, state: Any, callback: Callback | None
+) -> None:
+    for name, value in (("checkpoint", checkpoint), ("state", state)):
+        if value is not None:
+            raise ValueError(
+                f"{name} is of a single run: it cannot be given with n_restarts > 1."
+            )
+    if callback is not None and n_jobs not in (None, 1):
+        raise ValueError(
+            f"n_jobs={n_jobs!r} cannot be used with a callback or verbose: restarts "
+            "in other processes do not report. Leave one of them out."
+        )
 
 
 def _as_function(function: Any, n_variables: int | None) -> PseudoBooleanFunction:
@@ -151,7 +231,8 @@ def _as_function(function: Any, n_variables: int | None) -> PseudoBooleanFunctio
         )
     if not callable(function):
         raise TypeError(
-            f"function={function!r} must be a PseudoBooleanFunction or a callable."
+            f"function={function!r} must be a PseudoBooleanFunction or a callable; for "
+            "a matrix give QuadraticFunction(matrix)."
         )
     if n_variables is None:
         raise ValueError(
@@ -159,73 +240,3 @@ def _as_function(function: Any, n_variables: int | None) -> PseudoBooleanFunctio
             "variables it has; give a positive integer."
         )
     return BlackBoxFunction(function, n_variables)
-
-
-def _dtype_of_points(function: PseudoBooleanFunction) -> torch.dtype:
-    if isinstance(function, BlackBoxFunction) and function.input == "numpy":
-        return torch.float64
-    return torch.get_default_dtype()
-
-
-def _search(
-    method: Method,
-    function: PseudoBooleanFunction,
-    budget: Budget,
-    space: SearchSpace,
-    price: float,
-    callback: Callback | None,
-) -> OptimizeResult:
-    again = not isinstance(function, BlackBoxFunction)
-    evaluator = Evaluator(function, _spare_one(budget) if again else budget, price)
-    search = method.start(space)
-    course = run_search(search, evaluator, callback)
-    result = _result(evaluator, search, course)
-    if course.error is not None:
-        course.error.result = result  # type: ignore[attr-defined]
-        raise course.error
-    if again and result.nfev != budget.evaluations:
-        _report_exactly(result, evaluator)
-    result.seconds = evaluator.seconds
-    return result
-
-
-def _result(
-    evaluator: Evaluator, search: Search, course: SearchCourse
-) -> OptimizeResult:
-    assert evaluator.best_point is not None
-    theta = probabilities(search)
-    return OptimizeResult(
-        x=evaluator.best_point.cpu().numpy().astype(np.int8),
-        fun=evaluator.best_cost,
-        nfev=evaluator.n_evaluations,
-        nit=course.n_steps,
-        success=bool(np.isfinite(evaluator.best_cost)),
-        status=list(_MESSAGES).index(course.stop_reason),
-        message=_MESSAGES[course.stop_reason],
-        stop_reason=course.stop_reason,
-        probabilities=None if theta is None else theta.cpu().numpy(),
-        history=course.history,
-        seconds=evaluator.seconds,
-    )
-
-
-def _spare_one(budget: Budget) -> Budget:
-    """Keep an evaluation for the cost that is reported, if there is more than one."""
-    if budget.evaluations is None or budget.evaluations == 1:
-        return budget
-    fewer = budget.evaluations - 1
-    patience = budget.no_improvement
-    if patience is not None:
-        patience = min(patience, fewer)
-    return replace(budget, evaluations=fewer, no_improvement=patience)
-
-
-def _report_exactly(result: OptimizeResult, evaluator: Evaluator) -> None:
-    """Compute the cost of the solution in float64."""
-    assert evaluator.best_point is not None
-    point = evaluator.best_point.double()
-    result.nfev += 1
-    # A function of the user's may know single precision only.
-    with torch.no_grad(), suppress(RuntimeError):
-        cost = float(evaluator.function(point[None])[0])
-        result.fun = cost + evaluator.price * float(point.sum())

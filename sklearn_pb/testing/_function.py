@@ -8,6 +8,7 @@ import torch
 from ..functions import PseudoBooleanFunction
 from ..utils import RandomStream
 from ._common import attempt, check_tensor, claim, untouched_global_generators
+from ._flips import check_flips
 
 _STEP = 1e-4  # of the central differences that gradients are compared with
 
@@ -52,8 +53,12 @@ def check_function(function: PseudoBooleanFunction, *, n_points: int = 8) -> Non
         _check_slope(function, Z, generator)
     if hasattr(function, "flip_deltas"):
         _check_flip_deltas(function, Z)
-    if hasattr(function, "to_quadratic"):
-        _check_quadratic(function, Z)
+    if function.has_flips:
+        check_flips(function)
+    if hasattr(function, "to_quadratic") and getattr(function, "degree", 2) <= 2:
+        _check_equal(function, "to_quadratic", Z)
+    if hasattr(function, "to_polynomial"):
+        _check_equal(function, "to_polynomial", Z)
 
 
 def _check_costs(function: PseudoBooleanFunction, Z: torch.Tensor) -> None:
@@ -146,11 +151,10 @@ def _check_flip_deltas(function: PseudoBooleanFunction, Z: torch.Tensor) -> None
     )
 
 
-def _check_quadratic(function: PseudoBooleanFunction, Z: torch.Tensor) -> None:
-    quadratic = function.to_quadratic()  # type: ignore[attr-defined]
-    expected, got = function(Z), quadratic(Z)
+def _check_equal(function: PseudoBooleanFunction, name: str, Z: torch.Tensor) -> None:
+    converted = attempt(getattr(function, name), f"{name}() failed")
+    expected, got = function(Z), converted(Z)
     claim(
         torch.allclose(got.to(expected), expected, rtol=1e-5, atol=1e-6),
-        f"to_quadratic() costs {got.tolist()} where the function costs "
-        f"{expected.tolist()}.",
+        f"{name}() costs {got.tolist()} where the function costs {expected.tolist()}.",
     )

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from ..distributions import Parametrization, Sigmoid
+from ..distributions import PRESETS, Parametrization, Sigmoid
 from ..functions import QuadraticFunction
-from ..gradients import GradientEstimate, exact
+from ..gradients import GradientEstimate, Traits, exact, traits_of
 from ..utils import RandomStream
 from ._common import attempt, check_tensor, claim, untouched_global_generators
 
@@ -22,7 +22,7 @@ Estimator = Callable[..., GradientEstimate]
 def check_gradient_estimator(
     estimator: Estimator,
     *,
-    unbiased: bool = True,
+    unbiased: bool | None = None,
     n_samples: int = 4,
     parametrization: Parametrization = Sigmoid(),  # noqa: B008 (a frozen value)
     n_repetitions: int = 1000,
@@ -32,11 +32,13 @@ def check_gradient_estimator(
     Parameters
     ----------
     estimator : callable
-        With the signature of `sklearn_pb.gradients.loorf`.
-    unbiased : bool, default=True
-        Whether its mean has to be the gradient of E[J], which is enumerated.
+        With the signature of `sklearn_pb.gradients.loorf`. What it is held to depends
+        on the traits that it declares, see `sklearn_pb.gradients.with_traits`.
+    unbiased : bool, default=None
+        Whether its mean has to be the gradient of E[J], which is enumerated; None
+        asks its traits.
     n_samples : int, default=4
-        Evaluations it is asked to make.
+        Samples it is asked for; more if its traits do not allow so few, or only pairs.
     parametrization : Parametrization, default=Sigmoid()
         The map from logits to probabilities to check it with.
     n_repetitions : int, default=1000
@@ -46,6 +48,8 @@ def check_gradient_estimator(
     ------
     AssertionError
         With a message that says what is wrong and what was expected.
+    ValueError
+        If the estimator does not support the parametrization.
 
     Examples
     --------
@@ -53,11 +57,16 @@ def check_gradient_estimator(
     >>> from sklearn_pb.testing import check_gradient_estimator
     >>> check_gradient_estimator(loorf, n_repetitions=200)
     """
+    traits = traits_of(estimator)
+    _check_supported(traits, parametrization)
     function = QuadraticFunction(
         [[1.0, -2.0, 0.5], [0.0, 0.3, 1.5], [0.0, 0.0, -1.0]], constant=2.0
     )
+    enough = _allowed_n_samples(traits, n_samples)
 
-    def estimate(logits: torch.Tensor, seed: int, J: Any = function) -> Any:
+    def estimate(
+        logits: torch.Tensor, seed: int, J: Any = function, n_samples: int = enough
+    ) -> Any:
         return estimator(
             J,
             logits,
@@ -69,12 +78,29 @@ def check_gradient_estimator(
     for dtype in (torch.float32, torch.float64):
         theta = torch.tensor(_PROBABILITIES[1], dtype=dtype)
         _check_estimate(estimate, parametrization.logits(theta), function)
-    _check_points(estimate, parametrization.logits(theta), function)
+    _check_points(estimate, parametrization.logits(theta), function, traits)
+    _check_refusals(estimate, parametrization.logits(theta), traits)
     _check_settled(estimate, parametrization)
-    if unbiased:
+    if traits.unbiased if unbiased is None else unbiased:
         for probabilities in _PROBABILITIES:
             logits = parametrization.logits(torch.tensor(probabilities).double())
             _check_mean(estimate, logits, function, parametrization, n_repetitions)
+
+
+def _check_supported(traits: Traits, parametrization: Parametrization) -> None:
+    if traits.parametrizations is None:
+        return
+    supported = tuple(PRESETS[name] for name in traits.parametrizations)
+    if not isinstance(parametrization, supported):
+        raise ValueError(
+            f"parametrization={parametrization} is not supported by the estimator; "
+            f"its traits allow {list(traits.parametrizations)}."
+        )
+
+
+def _allowed_n_samples(traits: Traits, n_samples: int) -> int:
+    n_samples = max(n_samples, traits.fewest_samples)
+    return n_samples + n_samples % 2 if traits.even_samples else n_samples
 
 
 def _check_estimate(
@@ -114,33 +140,78 @@ def _check_estimate(
 
 
 def _check_points(
-    estimate: Callable, logits: torch.Tensor, function: QuadraticFunction
+    estimate: Callable,
+    logits: torch.Tensor,
+    function: QuadraticFunction,
+    traits: Traits,
 ) -> None:
     seen: list[torch.Tensor] = []
 
     def recorded(Z: torch.Tensor) -> torch.Tensor:
-        seen.append(Z.detach().clone())
-        return function(Z)
+        points, relaxed = (
+            Z.detach().clone(),
+            Z.requires_grad and torch.is_grad_enabled(),
+        )
+        seen.append(points)
+        _check_rows(points, function.n_variables, relaxed and traits.needs_relaxable)
+        return function(Z if traits.needs_relaxable else points)
 
-    costs = estimate(logits, 1, recorded).costs
+    result = attempt(
+        lambda: estimate(logits, 1, recorded),
+        "the estimator failed with a function whose costs "
+        + (
+            "carry a gradient"
+            if traits.needs_relaxable
+            else "carry no gradient (declare needs_relaxable=True if it needs one)"
+        ),
+    )
     claim(seen, "the estimator never called the function.")
-    d = function.n_variables
-    for Z in seen:
-        claim(
-            Z.ndim == 2 and Z.shape[1] == d,
-            f"the function was given points of shape {tuple(Z.shape)}; it takes rows "
-            f"of {d} variables, (m, {d}).",
-        )
-        claim(
-            ((Z == 0) | (Z == 1)).all(),
-            f"the function was given points that are not binary: {Z[0].tolist()}.",
-        )
-    expected = torch.cat([function(Z) for Z in seen]).to(costs)
+    costs, expected = result.costs, torch.cat([function(Z) for Z in seen])
     claim(
-        torch.isin(costs, expected).all(),
+        torch.isin(costs, expected.to(costs)).all(),
         f"costs are {costs.tolist()}, but the evaluated points cost "
         f"{expected.tolist()}; return the costs as they are.",
     )
+
+
+def _check_rows(Z: torch.Tensor, d: int, relaxed: bool) -> None:
+    claim(
+        Z.ndim == 2 and Z.shape[1] == d,
+        f"the function was given points of shape {tuple(Z.shape)}; it takes rows "
+        f"of {d} variables, (m, {d}).",
+    )
+    if relaxed:
+        claim(
+            ((Z >= 0) & (Z <= 1)).all(),
+            f"the function was given points outside of [0, 1]: {Z[0].tolist()}.",
+        )
+    else:
+        claim(
+            ((Z == 0) | (Z == 1)).all(),
+            f"the function was given points that are not binary: {Z[0].tolist()}; "
+            "only points that require a gradient may be relaxed, if the traits have "
+            "needs_relaxable=True.",
+        )
+
+
+def _check_refusals(estimate: Callable, logits: torch.Tensor, traits: Traits) -> None:
+    """Too few samples, or an odd number of pairs, must be refused by name."""
+    wrong = [traits.fewest_samples - 1]
+    if traits.even_samples:
+        wrong.append(traits.fewest_samples + 1)
+    for n_samples in wrong if traits.fewest_samples else []:
+        try:
+            estimate(logits, 3, n_samples=n_samples)
+            refusal = "nothing was raised"
+        except Exception as error:
+            if isinstance(error, ValueError) and "n_samples" in str(error):
+                continue
+            refusal = f"{type(error).__name__}: {error}"
+        claim(
+            False,
+            f"n_samples={n_samples} contradicts {traits}, but the answer was: "
+            f"{refusal}. Raise a ValueError that names n_samples and what is allowed.",
+        )
 
 
 def _check_settled(estimate: Callable, parametrization: Parametrization) -> None:

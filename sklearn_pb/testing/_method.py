@@ -254,11 +254,13 @@ def _check_needs(trial: _Trial) -> None:
         "learns is True, but update() neither wants the slope (needs_slope is False) "
         "nor calls the function.",
     )
+    kind = "relaxed" if method.needs_relaxable else "binary"
     for Z in seen:
+        allowed = (Z >= 0) & (Z <= 1) if method.needs_relaxable else (Z == 0) | (Z == 1)
         claim(
-            Z.ndim == 2 and Z.shape[1] == trial.d and ((Z == 0) | (Z == 1)).all(),
+            Z.ndim == 2 and Z.shape[1] == trial.d and bool(allowed.all()),
             f"update() called the function with points of shape {tuple(Z.shape)}; it "
-            f"takes binary points of shape (m, {trial.d}).",
+            f"takes {kind} points of shape (m, {trial.d}).",
         )
 
 

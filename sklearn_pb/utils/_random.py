@@ -12,6 +12,7 @@ _MASK = (1 << 64) - 1
 GOLDEN = 0x9E3779B97F4A7C15
 MULTIPLIER_1 = 0xBF58476D1CE4E5B9
 MULTIPLIER_2 = 0x94D049BB133111EB
+_FEW = 8
 
 
 def mix(value: int) -> int:
@@ -73,9 +74,12 @@ class RandomStream:
         first, second : numpy.ndarray of uint64, shape (m,)
             Keys for the counter-based generator of `sklearn_pb.kernels`.
         """
-        with np.errstate(over="ignore"):
-            first = _mix_array(np.asarray(samples, np.uint64) ^ np.uint64(self.key))
-            return first, _mix_array(first)
+        if len(samples) <= _FEW:  # the loop below costs less than numpy's calls
+            keys = [mix(int(s) & _MASK ^ self.key) for s in samples]
+            again = [mix(key) for key in keys]
+            return np.array(keys, np.uint64), np.array(again, np.uint64)
+        first = _mix_array(np.asarray(samples, np.uint64) ^ np.uint64(self.key))
+        return first, _mix_array(first)
 
     def torch_generator(self, device: torch.device | str = "cpu") -> torch.Generator:
         """Return a fresh torch generator seeded by this address.
@@ -119,7 +123,17 @@ class RandomStream:
 
 
 def _mix_array(values: np.ndarray) -> np.ndarray:
-    values = values + np.uint64(GOLDEN)
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(MULTIPLIER_1)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(MULTIPLIER_2)
-    return values ^ (values >> np.uint64(31))
+    values = values + _GOLDEN
+    values ^= values >> _30
+    values *= _FACTOR_1
+    values ^= values >> _27
+    values *= _FACTOR_2
+    values ^= values >> _31
+    return values
+
+
+# A zero-dimensional array is the operand that numpy takes up fastest.
+_GOLDEN, _FACTOR_1, _FACTOR_2, _30, _27, _31 = (
+    np.array(value, np.uint64)
+    for value in (GOLDEN, MULTIPLIER_1, MULTIPLIER_2, 30, 27, 31)
+)

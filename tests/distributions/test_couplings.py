@@ -15,6 +15,7 @@ from scipy import stats
 from sklearn_pb.distributions import (
     DirichletCopula,
     Independent,
+    _couplings,
     dirichlet_correlation,
 )
 from sklearn_pb.utils import RandomStream
@@ -152,9 +153,10 @@ def test_two_samples_are_the_plain_antithetic_pair(theta):
     assert rho == pytest.approx(-odds)
 
 
+@pytest.mark.parametrize("d", [101, 2001])  # few samples are kept, many are not
 @pytest.mark.parametrize("kind", [Independent, DirichletCopula])
-def test_samples_are_regenerated_in_any_order(kind):
-    p = torch.linspace(0, 1, 101)
+def test_samples_are_regenerated_in_any_order(kind, d):
+    p = torch.linspace(0, 1, d)
     samples = kind(p, 7, RandomStream(4))
     z = samples.draw(range(7))
     assert torch.equal(z, torch.cat([samples.draw(range(s, s + 1)) for s in range(7)]))
@@ -162,6 +164,21 @@ def test_samples_are_regenerated_in_any_order(kind):
     assert not torch.equal(z, kind(p, 7, RandomStream(5)).draw(range(7)))
     weights = torch.linspace(-1, 2, 7)
     torch.testing.assert_close(samples.weighted_sum(weights), weights @ z)
+
+
+@pytest.mark.parametrize("some", [range(5), range(3, 0, -1), range(2, 3)])
+@pytest.mark.parametrize("kind", [Independent, DirichletCopula])
+def test_kept_samples_are_those_made_again(kind, some, monkeypatch):
+    p, weights = torch.linspace(0, 1, 30), torch.linspace(-1, 2, 5)
+    kept = kind(p, 5, RandomStream(4))
+    z, total = kept.draw(some), kept.weighted_sum(weights)
+    monkeypatch.setattr(_couplings, "KEPT", 0)
+    again = kind(p, 5, RandomStream(4))
+    assert torch.equal(again.draw(some), z)
+    torch.testing.assert_close(again.weighted_sum(weights), total)
+    z.fill_(9)  # what is done to a sample does not reach the others
+    assert torch.equal(kept.draw(some), again.draw(some))
+    torch.testing.assert_close(kept.weighted_sum(weights), total)
 
 
 def test_coordinates_are_independent_of_each_other():

@@ -30,7 +30,11 @@ from sklearn_pb.constraints import L0Penalty
 from sklearn_pb.exceptions import NonFiniteLossError, NothingToPruneError
 from sklearn_pb.methods import PRESETS, Continuation, MonteCarlo
 
-METHODS = sorted(set(PRESETS) - {"exact", "reinforce"})
+METHODS = sorted(
+    name
+    for name, make in PRESETS.items()
+    if make().fits_networks and name != "reinforce"
+)
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn_pb.exceptions.SparsityWarning"  # runs here are very short
@@ -435,3 +439,15 @@ def test_digits_at_95_percent_lose_at_most_two_points():
             pruner = MaskPruner(sparsity=sparsity, random_state=seed)
             scores.append(pruner.fit(X_train, y_train).score(X_test, y_test))
     assert np.mean(dense) - np.mean(pruned) <= 0.02
+
+
+@pytest.mark.parametrize(
+    ("method", "reason"),
+    [("rebar", "needs the slope of the loss"), ("exact", "enumerates all masks")],
+)
+def test_methods_that_cannot_train_a_network_are_refused(method, reason):
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(
+        ValueError, match=f"cannot mask a network in training: it {reason}"
+    ):
+        MaskPruner(method=method, sparsity=0.5).fit(X, y)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from sklearn_pb.exceptions import ObjectiveError
-from sklearn_pb.functions import BlackBoxFunction
+from sklearn_pb.functions import BlackBoxFunction, remembered, with_price
 
 Z = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
 
@@ -101,6 +101,8 @@ def test_errors_of_the_callable_pass_unchanged():
         ((len, 0), {}, ValueError, "n_variables must be at least 1, got 0"),
         ((len, "3"), {}, TypeError, "n_variables must be an integer, got '3'"),
         ((len, 3), {"input": "jax"}, ValueError, "input must be one of.*'jax'"),
+        ((len, 3), {"dtype": "double"}, TypeError, "dtype='double' must be a floating"),
+        ((len, 3), {"dtype": torch.int64}, TypeError, "dtype=torch.int64 must be"),
         (
             (len, 3),
             {"input": "numpy", "relaxable": True},
@@ -112,3 +114,18 @@ def test_errors_of_the_callable_pass_unchanged():
 def test_bad_parameters_are_named(arguments, keywords, error, message):
     with pytest.raises(error, match=message):
         BlackBoxFunction(*arguments, **keywords)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "expected"),
+    [
+        ({}, torch.get_default_dtype()),
+        ({"input": "numpy"}, torch.float64),
+        ({"dtype": torch.float64}, torch.float64),
+        ({"input": "numpy", "dtype": torch.float32}, torch.float32),
+    ],
+)
+def test_the_dtype_that_searches_give_points_in(keywords, expected):
+    J = BlackBoxFunction(lambda Z: Z.sum(1), 3, **keywords)
+    assert J.points_dtype == expected
+    assert remembered(J).points_dtype == with_price(J, 1.0).points_dtype == expected

@@ -5,62 +5,120 @@ import pytest
 import torch
 from scipy import stats
 
-from sklearn_pb.kernels import _numpy
+from sklearn_pb.kernels import _numpy, _words
 from sklearn_pb.utils import RandomStream
 
 D = 1 << 18
+LENGTH = 1 << 15
 LIMIT = 4.5  # standard errors; by chance once in some 150,000 tests
+
+
+def samples_of(p, stream, samples):
+    return _numpy.bernoulli(p, _numpy.bernoulli_thresholds(p), stream, samples)
 
 
 @pytest.mark.parametrize("theta", [1e-3, 0.05, 0.3, 0.5, 0.9, 0.999, 0.123456789])
 def test_frequencies(theta):
     p = torch.full((D,), theta, dtype=torch.float64)
-    ones = float(_numpy.bernoulli(p, RandomStream(0), range(4)).sum())
+    ones = float(samples_of(p, RandomStream(0), range(4)).sum())
     n = 4 * D
     assert abs(ones - n * theta) < LIMIT * (n * theta * (1 - theta)) ** 0.5
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("theta", [2.0**-20, 1 - 2.0**-20, 2.0**-17 * 3])
-def test_probabilities_finer_than_16_bits(theta, dtype):
-    p = torch.full((D,), theta, dtype=dtype)
-    n_samples = 48
-    n, rarer = D * n_samples, min(theta, 1 - theta)
-    weights = torch.ones(n_samples, dtype=dtype)
-    total = _numpy.bernoulli_weighted_sum(p, RandomStream(1), weights).double()
-    count = float(total.sum() if theta < 0.5 else (n_samples - total).sum())
-    # Poisson with mean 12 or more: a draw of 16 bits alone would give 0 or 4 times it.
-    assert stats.poisson.cdf(count, n * rarer) > 1e-4
-    assert stats.poisson.sf(count - 1, n * rarer) > 1e-4
+@pytest.mark.parametrize(
+    ("k", "rest"),
+    [(k, rest) for k in (0, 1, 77, 255) for rest in (1e-6, 3e-5)]
+    + [(k, -rest) for k in (1, 77, 255, 256) for rest in (1e-6, 3e-5)],
+)
+def test_probabilities_near_those_of_8_bits(k, rest, dtype):
+    """P(z = 1) = k / 256 + a tiny rest: all the rest is in how ties are settled."""
+    theta = k / 256 + rest
+    p, n_samples = torch.full((D,), theta, dtype=dtype), 48
+    exact, n = float(p[0].double()), D * n_samples
+    limits, weights = _numpy.bernoulli_thresholds(p), torch.ones(n_samples, dtype=dtype)
+    ones = _numpy.bernoulli_weighted_sum(p, limits, RandomStream(k), weights).double()
+    count = float(ones.sum() if exact < 0.5 else (n_samples - ones).sum())
+    law = stats.binom(n, min(exact, 1 - exact))
+    assert law.cdf(count) > 1e-5
+    assert law.sf(count - 1) > 1e-5
 
 
-def draws_of(stream, samples, d, width):
-    keys = stream.sample_keys(np.asarray(samples))
-    return _numpy._draws(keys, slice(0, len(samples)), slice(0, d), width)
+def draws_of(stream, samples, d, dtype=np.uint16):
+    cut = _words.Tiles(len(samples), d, len(samples), d)
+    return _words.Draws(stream, samples, cut, np.dtype(dtype))(*next(iter(cut))).copy()
 
 
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
+def tied(share, stream, n_samples=1, d=LENGTH):
+    """Samples (n, d) each of whose draws ties, with this share of ones to come."""
+    rows = []
+    for s in range(n_samples):
+        high = draws_of(stream, range(s, s + 1), d, np.uint8)[0].astype(float)
+        p = torch.from_numpy((high + share) / 256)
+        rows.append(samples_of(p, stream, range(s, s + 1)))
+    return torch.cat(rows)
+
+
+@pytest.mark.parametrize("share", [0.0, 1e-3, 0.1, 0.5, 0.99])
 def test_ties_are_settled_by_the_fraction(share):
-    """Thresholds put where the draws are, so that every coordinate ties."""
-    stream, d = RandomStream(2), _numpy.BLOCK
-    draws = draws_of(stream, [0], d, np.uint16)[0]
-    p = torch.from_numpy((draws + share) / 65536)
-    ones = float(_numpy.bernoulli(p, stream, range(1)).sum())
-    assert abs(ones - d * share) <= LIMIT * (d * share * (1 - share)) ** 0.5
+    ones = float(tied(share, RandomStream(2)).sum())
+    deviation = (LENGTH * share * (1 - share)) ** 0.5
+    assert abs(ones - LENGTH * share) <= LIMIT * deviation
 
 
-@pytest.mark.parametrize("width", [np.uint16, np.uint32])
-def test_draws_are_uniform(width):
-    draws = draws_of(RandomStream(3), range(8), _numpy.BLOCK, width)
-    cells = (draws.astype(np.float64) / 2.0 ** (8 * draws.itemsize) * 256).astype(int)
-    assert stats.chisquare(np.bincount(cells.ravel(), minlength=256)).pvalue > 1e-4
-    low = np.bincount((draws & 255).ravel().astype(int), minlength=256)
-    assert stats.chisquare(low).pvalue > 1e-4
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_ties_in_one_word_are_independent(share):
+    """All 2^8 outcomes of the eight ties of a word, with their frequencies."""
+    z = tied(share, RandomStream(12), n_samples=8).reshape(-1, 8)
+    ones = (np.arange(256)[:, None] >> np.arange(8) & 1).sum(axis=1)
+    expected = len(z) * share**ones * (1 - share) ** (8 - ones)
+    observed = np.bincount((z.numpy() @ (1 << np.arange(8))).astype(int), minlength=256)
+    rare = expected < 5
+    groups = [np.append(c[~rare], c[rare].sum()) for c in (observed, expected)]
+    observed, expected = (g if rare.any() else g[:-1] for g in groups)
+    assert stats.chisquare(observed, expected).pvalue > 1e-4
 
 
-def uniforms(stream, samples=(0,)):
-    draws = draws_of(stream, samples, _numpy.BLOCK, np.uint32)
-    return (draws + 0.5) * 2.0**-32
+def test_ties_do_not_depend_on_their_word():
+    """The draws of the other lanes, and the tied one, against what settled it."""
+    stream = RandomStream(13)
+    z = tied(0.5, stream, n_samples=4).numpy().ravel()
+    draws = draws_of(stream, range(4), LENGTH, np.uint8).reshape(-1, 8)
+    lane = np.tile(np.arange(8), len(draws))
+    for shift in range(8):
+        other = np.repeat(draws.astype(int), 8, axis=0)[
+            np.arange(len(z)), (lane + shift) % 8
+        ]
+        table = np.bincount(other * 2 + z.astype(int), minlength=512).reshape(-1, 2)
+        assert stats.chi2_contingency(table).pvalue > 1e-5, shift
+
+
+@pytest.mark.parametrize("lane", range(4))
+def test_bytes_are_uniform(lane):
+    draws = draws_of(RandomStream(3), range(8), 4 * LENGTH)[:, lane::4]
+    for byte in (draws >> 8, draws & 255):
+        counts = np.bincount(byte.ravel(), minlength=256)
+        assert stats.chisquare(counts).pvalue > 1e-4
+
+
+def test_pairs_of_bytes_are_uniform():
+    """Each of a coordinate, its neighbour and the next sample, two at a time."""
+    draws = draws_of(RandomStream(9), range(9), 1 << 17).astype(np.int64)
+    high, low = draws >> 8, draws & 255
+    for a, b in [
+        (high[:, :-1], high[:, 1:]),
+        (low[:, :-1], high[:, 1:]),
+        (low[:, :-4], low[:, 4:]),
+        (high[:-1], high[1:]),
+        (low[:-1], low[1:]),
+        (high, low),
+    ]:
+        counts = np.bincount((a * 256 + b).ravel(), minlength=65536)
+        assert stats.chisquare(counts).pvalue > 1e-4
+
+
+def uniforms(stream, samples=range(1)):
+    return (draws_of(stream, samples, LENGTH) + 0.5) / 65536
 
 
 def pairs():
@@ -77,8 +135,8 @@ def pairs():
     yield (
         "sample 1 of step 7, sample 0 of step 8",
         *(
-            uniforms(base.child(7), [1])[0],
-            uniforms(base.child(8), [0])[0],
+            uniforms(base.child(7), range(1, 2))[0],
+            uniforms(base.child(8), range(1))[0],
         ),
     )
 
@@ -95,9 +153,7 @@ def test_draws_of_different_addresses_are_independent(pair):
 def test_samples_of_many_steps_are_independent_of_each_other():
     """Correlations of 64 rows of bits, each row from its own step and sample."""
     p = torch.full((1 << 14,), 0.5)
-    rows = [
-        _numpy.bernoulli(p, RandomStream(0, (step,)), range(4)) for step in range(16)
-    ]
+    rows = [samples_of(p, RandomStream(0, (step,)), range(4)) for step in range(16)]
     z = torch.cat(rows) - 0.5
     products = (z @ z.T * 4 / z.shape[1] ** 0.5).numpy()
     off = products[np.triu_indices(64, 1)]

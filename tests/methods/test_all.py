@@ -13,13 +13,21 @@ from sklearn_pb.functions import (
     QuadraticFunction,
     tabulate,
 )
+from sklearn_pb.gradients import ESTIMATORS, traits_of
 from sklearn_pb.methods import PRESETS, SearchSpace
 from sklearn_pb.testing import check_method
 from sklearn_pb.utils import RandomStream
 
+
+def most_variables(name):
+    estimator = ESTIMATORS.get(name)
+    return None if estimator is None else traits_of(estimator).most_variables
+
+
 LEARNED = [name for name, make in PRESETS.items() if make().learns]
 SAMPLING = [name for name in LEARNED if not PRESETS[name]().needs_relaxable]
 DETERMINED = [name for name in LEARNED if name != "reinforce"]
+SCALABLE = [name for name in DETERMINED if most_variables(name) is None]
 
 
 def run(search, function, n_steps):
@@ -65,8 +73,8 @@ def test_a_table_without_structure_is_lowered(name):
     assert (function.values < cost - 1e-9).double().mean() < 0.15
 
 
-@pytest.mark.parametrize("sparsity", [0.8, 0.95])
-@pytest.mark.parametrize("name", [n for n in DETERMINED if n != "exact"])
+@pytest.mark.parametrize("sparsity", [pytest.param(0.8, marks=pytest.mark.slow), 0.95])
+@pytest.mark.parametrize("name", SCALABLE)
 def test_a_linear_cost_is_steered_to_the_target_density(name, sparsity):
     """Before the cut to exactly k, the mask has come near the target by itself."""
     d = 400

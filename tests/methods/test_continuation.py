@@ -3,7 +3,12 @@
 import pytest
 import torch
 
-from sklearn_pb.methods import Continuation, SearchSpace
+from sklearn_pb.constraints import L0Penalty
+from sklearn_pb.distributions import SOFT_STEPS, Algebraic
+from sklearn_pb.functions import MisleadingHill, SteepBarriers
+from sklearn_pb.methods import Continuation, MonteCarlo, SearchSpace
+from sklearn_pb.schedules import ExponentialSharpness, LinearSharpness, Staircase
+from sklearn_pb.testing import check_method
 from sklearn_pb.utils import RandomStream
 
 
@@ -60,3 +65,104 @@ def test_the_logits_stay_where_their_gradient_lives():
 def test_room_to_prune_is_left_for_a_low_sparsity():
     assert start(sparsity=0.2).density() == pytest.approx(0.9)
     assert start(sparsity=0.9).density() == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("soft_step", [*SOFT_STEPS, Algebraic(4.0)], ids=str)
+def test_other_soft_steps(soft_step):
+    """Savarese (2025), section 4.2.4."""
+    check_method(Continuation(soft_step=soft_step, learning_rate=0.05))
+    search = start(soft_step=soft_step, s_init=0.1)
+    step = SOFT_STEPS[soft_step]() if isinstance(soft_step, str) else soft_step
+    search.advance(0.5)
+    expected = step.probabilities(200**0.5 * search.logits)
+    torch.testing.assert_close(search.mask(), expected)
+
+
+@pytest.mark.parametrize("soft_step", SOFT_STEPS)
+def test_the_gradient_of_cost_and_price_by_differences(soft_step):
+    space = SearchSpace(3, RandomStream(0), penalty=L0Penalty(0.3), dtype=torch.float64)
+    search = Continuation(soft_step=soft_step, sharpness=LinearSharpness(5)).start(
+        space
+    )
+    search.logits.copy_(torch.tensor([-0.4, 0.1, 0.6]))
+    weights = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
+
+    def cost(s):
+        mask = SOFT_STEPS[soft_step]().probabilities(3 * s)
+        return (weights * mask.square() + 0.3 * mask).sum()
+
+    search.advance(0.5)
+    got = search._gradient(None, 2 * weights * search.mask())
+    h = 1e-6
+    for i, s in enumerate(search.logits):
+        above, below = search.logits.clone(), search.logits.clone()
+        above[i], below[i] = s + h, s - h
+        expected = (cost(above) - cost(below)) / (2 * h)
+        assert got[i].item() == pytest.approx(float(expected), rel=1e-6)
+
+
+@pytest.mark.parametrize("soft_step", SOFT_STEPS)
+def test_another_start_of_the_sharpness_starts_at_the_same_density(soft_step):
+    schedule = LinearSharpness(10)
+    later = lambda t: schedule(0.5 + t / 2)  # noqa: E731
+    for sparsity, density in ((0.2, 0.9), (0.9, 0.5)):
+        search = start(sparsity=sparsity, soft_step=soft_step, sharpness=later)
+        assert search.density() == pytest.approx(density)
+
+
+def test_cp_follows_its_temperature_in_stages():
+    """Silva (2023), section B.1.2: tau falls from 1 to 1/200, stage by stage."""
+    staircase = Staircase(ExponentialSharpness(200.0), 20)
+    search = start(sharpness=staircase, saturation=None)
+    temperatures = []
+    for step in range(2000):
+        search.advance(step / 2000)
+        temperatures.append(1 / search.beta)
+    stages = torch.tensor(temperatures).view(20, 100)
+    assert (stages == stages[:, :1]).all()
+    assert stages[0, 0] == 1 and stages[-1, 0] == pytest.approx(1 / 200)
+
+
+def loorf(function, steps=30):
+    """The bit that LOORF ends with."""
+    search = MonteCarlo().start(SearchSpace(1, RandomStream(0)))
+    for step in range(steps):
+        search.advance(step / steps)
+        search.update(function, None)
+    return search.harden().item()
+
+
+def cp(function, learning_rate, steps=400):
+    """The bit that CP ends with; one variable, x = 0 at the start."""
+    method = Continuation(
+        sharpness=Staircase(ExponentialSharpness(200.0), 20),
+        saturation=None,
+        learning_rate=learning_rate,
+    )
+    search = method.start(SearchSpace(1, RandomStream(0), dtype=torch.float64))
+    for step in range(steps):
+        search.advance(step / steps)
+        point = search.mask().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(function(point[None])[0], point)
+        search.update(None, slope)
+    return search.harden().item()
+
+
+@pytest.mark.parametrize("learning_rate", [1e-3, 0.01, 0.1, 1.0])
+def test_cp_fails_on_example_7_and_loorf_does_not(learning_rate):
+    """Silva (2023), example 7: J(0) = 0 < J(1) = 1, but the slope at 1/2 misleads."""
+    function = MisleadingHill()
+    assert cp(function, learning_rate) is True
+    assert loorf(function) is False
+
+
+@pytest.mark.parametrize("learning_rate", [1e-3, 0.01, 0.1, 1.0])
+def test_cp_fails_on_example_6_and_loorf_does_not(learning_rate):
+    """Silva (2023), example 6: J(0) = -1 < J(1) = 1, with two steep places between.
+
+    Plain gradient descent with a high learning rate is thrown to the right end by the
+    steep places. Steps here are normalised, so that none is long enough.
+    """
+    function = SteepBarriers()
+    assert cp(function, learning_rate) is True
+    assert loorf(function) is False

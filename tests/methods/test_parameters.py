@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from sklearn_pb.distributions import Cosine, Direct
+from sklearn_pb.distributions import Algebraic, Cosine, Direct
 from sklearn_pb.gradients import loorf
 from sklearn_pb.methods import (
     PRESETS,
@@ -25,7 +25,7 @@ from sklearn_pb.utils import RandomStream
     [
         (
             MonteCarlo(gradient="loof"),
-            "gradient='loof' is unknown; it must be one of arms",
+            "gradient='loof' is unknown; it must be one of arm, arms",
         ),
         (MonteCarlo(n_samples=1), "n_samples=1 must be an integer in [2, inf)"),
         (MonteCarlo(gradient="reinforce", n_samples=0), "n_samples=0"),
@@ -45,12 +45,20 @@ from sklearn_pb.utils import RandomStream
         (Continuation(learning_rate=0), "learning_rate=0"),
         (Continuation(smoothing=-0.1), "smoothing=-0.1"),
         (Continuation(saturation=0), "saturation=0"),
+        (Continuation(soft_step="tanh"), "soft_step='tanh' is unknown; it must be one"),
+        (Continuation(soft_step=Algebraic(-1)), "power=-1 must be a number in (0"),
+        (Continuation(sharpness=lambda t: t), "sharpness(0.0)=0.0 must be a number"),
         (GradualMagnitude(n_prunings=0), "n_prunings=0 must be an integer in [1, inf)"),
     ],
 )
 def test_senseless_hyperparameters_are_refused(method, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         resolve_method(method)
+
+
+def test_a_schedule_is_a_callable():
+    with pytest.raises(TypeError, match=r"sharpness=200 must be None or a callable"):
+        resolve_method(Continuation(sharpness=200))
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -61,7 +69,7 @@ def test_strings_are_presets(name):
 
 
 def test_unknown_strings_list_what_there_is():
-    with pytest.raises(ValueError, match=r"method='looorf' is unknown.*arms, conti"):
+    with pytest.raises(ValueError, match=r"method='looorf' is unknown.* arms,.* conti"):
         resolve_method("looorf")
 
 

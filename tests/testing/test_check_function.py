@@ -9,11 +9,24 @@ from sklearn.datasets import load_diabetes
 
 from sklearn_pb import functions
 from sklearn_pb.functions import (
+    LABS,
     BlackBoxFunction,
+    CategoricalFunction,
+    DeceptiveFunction,
     ExponentialTabularLoss,
+    ImageLabelling,
+    IndependentSet,
+    MaskedNNRegression,
+    MaxCut,
+    MaxSAT,
+    MisleadingHill,
     NNLoss,
+    PolynomialFunction,
     PseudoBooleanFunction,
+    QuadraticDistance,
     QuadraticFunction,
+    SaddleFunction,
+    SteepBarriers,
     TabularFunction,
 )
 from sklearn_pb.testing import check_function
@@ -24,6 +37,21 @@ EXAMPLES = {
     NNLoss: lambda: NNLoss(7, random_state=0),
     QuadraticFunction: lambda: QuadraticFunction(np.arange(9.0).reshape(3, 3) - 4),
     BlackBoxFunction: lambda: BlackBoxFunction(lambda Z: Z.sum(1), 5, relaxable=True),
+    CategoricalFunction: lambda: CategoricalFunction(lambda C: C.sum(1), [3, 2, 5]),
+    DeceptiveFunction: lambda: DeceptiveFunction(5),
+    MaskedNNRegression: lambda: MaskedNNRegression(
+        40, 20, n_features=3, hidden_layer_sizes=(4,), target_layer_sizes=(5,)
+    ),
+    ImageLabelling: lambda: ImageLabelling(np.arange(6.0).reshape(2, 3) - 2.5),
+    IndependentSet: lambda: IndependentSet([(0, 1), (1, 2), (2, 3), (3, 0)]),
+    LABS: lambda: LABS(9),
+    MaxCut: lambda: MaxCut([(0, 1, 2.0), (1, 2, -1.0), (0, 3, 1.5)]),
+    MaxSAT: lambda: MaxSAT([[1, -2], [2, 3, -4]], [1.0, 2.5], [[-1, -3], [4]]),
+    MisleadingHill: lambda: MisleadingHill(),
+    PolynomialFunction: lambda: PolynomialFunction({(0, 1, 2): 1.5, (3,): -1.0}),
+    QuadraticDistance: lambda: QuadraticDistance(),
+    SaddleFunction: lambda: SaddleFunction(),
+    SteepBarriers: lambda: SteepBarriers(),
 }
 PUBLIC = [
     value

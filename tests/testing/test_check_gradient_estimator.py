@@ -6,7 +6,15 @@ Our own estimators are crossed with it in tests/gradients/test_unbiased.py.
 import pytest
 import torch
 
-from sklearn_pb.gradients import GradientEstimate, loorf, straight_through
+from sklearn_pb.distributions import Cosine, Sigmoid
+from sklearn_pb.gradients import (
+    GradientEstimate,
+    disarm,
+    double_control_variate,
+    loorf,
+    straight_through,
+    with_traits,
+)
 from sklearn_pb.testing import check_gradient_estimator
 
 
@@ -80,6 +88,31 @@ def relaxed_points(function, logits, stream, **options):
     return loorf(function, logits, stream, **options)
 
 
+@with_traits(needs_relaxable=True)
+def relaxed_points_without_a_gradient(function, logits, stream, **options):
+    return relaxed_points(function, logits, stream, **options)
+
+
+@with_traits(needs_relaxable=True)
+def points_outside_of_the_cube(function, logits, stream, **options):
+    function(logits[None].requires_grad_() + 2)
+    return loorf(function, logits, stream, **options)
+
+
+def needs_slopes_without_saying_so(function, logits, stream, **options):
+    return double_control_variate(function, logits, stream, **options)
+
+
+def takes_any_number(function, logits, stream, *, n_samples, parametrization):
+    return loorf(function, logits, stream, n_samples=max(2, n_samples))
+
+
+@with_traits(fewest_samples=2, even_samples=True)
+def drops_the_odd_sample(function, logits, stream, *, n_samples, parametrization):
+    n_samples -= n_samples % 2 if n_samples > 2 else 0
+    return disarm(function, logits, stream, n_samples=n_samples)
+
+
 def one_point_at_a_time(function, logits, stream, **options):
     return loorf(lambda Z: torch.cat([function(z) for z in Z]), logits, stream)
 
@@ -108,9 +141,13 @@ def fails_at_the_edge(function, logits, stream, *, parametrization, n_samples):
         (mean_cost_alone, "they must be a tensor with one cost a sample"),
         (centred_costs, "return the costs as they are"),
         (relaxed_points, "points that are not binary"),
+        (relaxed_points_without_a_gradient, "only points that require a gradient"),
+        (points_outside_of_the_cube, r"points outside of \[0, 1\]"),
+        (needs_slopes_without_saying_so, "declare needs_relaxable=True if it needs"),
+        (takes_any_number, "n_samples=0 contradicts Traits.*: nothing was raised"),
+        (drops_the_odd_sample, "n_samples=3 contradicts Traits.*even_samples=True"),
         (one_point_at_a_time, "failed when called"),
         (fails_at_the_edge, "it must stay finite near 0 and 1"),
-        (straight_through, "pass unbiased=False if a bias is intended"),
     ],
 )
 def test_broken_estimators_are_told(toy, message):
@@ -118,6 +155,28 @@ def test_broken_estimators_are_told(toy, message):
         check_gradient_estimator(toy, n_repetitions=400)
 
 
+def test_a_bias_is_told():
+    with pytest.raises(AssertionError, match="pass unbiased=False if a bias is inten"):
+        check_gradient_estimator(straight_through, unbiased=True, n_repetitions=400)
+
+
 def test_a_bias_may_be_intended():
-    check_gradient_estimator(straight_through, unbiased=False)
+    check_gradient_estimator(straight_through)  # says so in its traits
     check_gradient_estimator(forgets_the_score, unbiased=False)
+
+
+@pytest.mark.parametrize("n_samples", [1, 3])
+def test_pairs_are_asked_for_in_pairs(n_samples):
+    check_gradient_estimator(disarm, n_samples=n_samples, n_repetitions=50)
+
+
+@with_traits(fewest_samples=2, parametrizations=("sigmoid",))
+def for_sigmoids_only(function, logits, stream, **options):
+    assert isinstance(options["parametrization"], Sigmoid)
+    return loorf(function, logits, stream, **options)
+
+
+def test_an_unsupported_parametrization():
+    check_gradient_estimator(for_sigmoids_only, n_repetitions=50)
+    with pytest.raises(ValueError, match=r"Cosine\(\) is not supported"):
+        check_gradient_estimator(for_sigmoids_only, parametrization=Cosine())

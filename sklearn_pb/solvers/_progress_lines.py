@@ -12,17 +12,20 @@ class ProgressLines:
     ----------
     verbose : int
         1 for the former, more for the latter.
+    name : str, default="minimize"
+        What each line begins with.
     """
 
-    def __init__(self, verbose: int) -> None:
+    def __init__(self, verbose: int, name: str = "minimize") -> None:
         self.verbose = verbose
+        self.name = name
 
     def __call__(self, record: dict[str, Any]) -> None:
         """Print the record of a step if its turn has come."""
         step = record["step"]
         if self.verbose > 1 or step & (step - 1) == 0:
             print(
-                f"[PBMinimizer] step {step}, {record['n_evaluations']} evaluations, "
+                f"[{self.name}] step {step}, {record['n_evaluations']} evaluations, "
                 f"{record['seconds']:.1f} s: best cost {record['best_cost']:.6g}, "
                 f"mean {record['mean_cost']:.6g}"
             )

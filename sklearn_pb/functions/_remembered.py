@@ -5,9 +5,27 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..functions import PseudoBooleanFunction
+from ._base import PseudoBooleanFunction
 
 MOST_POINTS = 1 << 16
+
+
+def remembered(function: PseudoBooleanFunction) -> PseudoBooleanFunction:
+    """Return a function that computes the cost of a point only once.
+
+    Parameters
+    ----------
+    function : PseudoBooleanFunction
+        Any function.
+
+    Returns
+    -------
+    function : PseudoBooleanFunction
+        The same one if it remembers already, or knows its changes by a flip.
+    """
+    if isinstance(function, RememberedFunction) or function.has_flips:
+        return function
+    return RememberedFunction(function)
 
 
 class RememberedFunction(PseudoBooleanFunction):
@@ -24,6 +42,11 @@ class RememberedFunction(PseudoBooleanFunction):
         self.n_variables = function.n_variables
         self.relaxable = function.relaxable
         self._costs: dict[bytes, float] = {}
+
+    @property
+    def points_dtype(self) -> torch.dtype | None:
+        """That of the function."""
+        return self.function.points_dtype
 
     @property
     def _label(self) -> str:

@@ -1,0 +1,157 @@
+"""One run from its beginning to its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from scipy.optimize import OptimizeResult
+
+from ..budget import Budget, Evaluator
+from ..constraints import L0Penalty
+from ..functions import PseudoBooleanFunction, with_price
+from ..methods import Method
+from ..utils import RandomStream
+from ._base import Run, Solver, Start
+from ._begin import begin
+from ._checkpoint import Checkpoint
+from ._course import Callback, Course, RunState, follow
+
+_MESSAGES = {
+    "target": "The target cost was reached.",
+    "evaluations": "All evaluations of the budget were used.",
+    "seconds": "The time of the budget was used.",
+    "no_improvement": "The budget's last evaluations brought no better cost.",
+    "callback": "The callback stopped the search.",
+    "error": "The function did not give one finite cost a row.",
+    "optimal": "No point has a lower cost than the one found.",
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A function, a method that fits it, and a budget.
+
+    Parameters
+    ----------
+    function : PseudoBooleanFunction
+        J, without the price of ones.
+    method : Method or Solver
+        What searches.
+    budget : Budget
+        The limits.
+    stream : RandomStream
+        Where every draw comes from.
+    price : float, default=0.0
+        What each one of a point costs on top.
+    penalty : L0Penalty, default=None
+        The same price, for methods over logits.
+    initial : numpy.ndarray of shape (d,), default=None
+        A warm start: probabilities, or a point.
+    device : torch.device or str, default="cpu"
+        Where methods over logits evaluate.
+    """
+
+    function: PseudoBooleanFunction
+    method: Method | Solver
+    budget: Budget
+    stream: RandomStream
+    price: float = 0.0
+    penalty: L0Penalty | None = None
+    initial: np.ndarray | None = None
+    device: torch.device | str = "cpu"
+
+    @property
+    def label(self) -> str:
+        """What a saved state must agree on."""
+        what = f"{self.function._label} of {self.function.n_variables} variables"
+        price = f" and {self.penalty!r}" if self.price else ""
+        return f"{self.method!r} on {what}{price}"
+
+    def run(
+        self,
+        callback: Callback | None = None,
+        checkpoint: Checkpoint | None = None,
+        state: RunState | None = None,
+    ) -> OptimizeResult:
+        """Search until the budget ends.
+
+        Parameters
+        ----------
+        callback : callable, default=None
+            Called with the record of each step.
+        checkpoint : Checkpoint, default=None
+            Where the state is kept.
+        state : RunState, default=None
+            What to go on from.
+
+        Returns
+        -------
+        result : scipy.optimize.OptimizeResult
+            See `sklearn_pb.minimize`.
+
+        Raises
+        ------
+        ValueError
+            If the state is of another run.
+        TypeError
+            If the state is none.
+        ObjectiveError
+            If the function failed.
+        """
+        if not isinstance(state, RunState | None):
+            raise TypeError(
+                f"state={state!r} must be the state of an earlier result, or None."
+            )
+        if state is not None and state.label != self.label:
+            raise ValueError(
+                f"state is of {state.label}, but this run is of {self.label}: go on "
+                "with the same method and function."
+            )
+        evaluator, start = self._prepare()
+        run = begin(self.method, start)
+        first = None if state is not None else self._first_point()
+        parts = None if state is None else state.parts
+        course = follow(run, evaluator, callback, checkpoint, parts, first)
+        result = self._result(evaluator, run, course)
+        if course.error is not None:
+            course.error.result = result  # type: ignore[attr-defined]
+            raise course.error
+        return result
+
+    def _prepare(self) -> tuple[Evaluator, Start]:
+        """The evaluator and the start; solvers get the price within the function."""
+        start = Start(
+            self.function, self.stream, self.budget, self.initial, device=self.device
+        )
+        if isinstance(self.method, Solver):
+            function = with_price(self.function, self.price)
+            return Evaluator(function, self.budget), replace(start, function=function)
+        evaluator = Evaluator(self.function, self.budget, self.price)
+        return evaluator, replace(start, penalty=self.penalty)
+
+    def _first_point(self) -> torch.Tensor | None:
+        """The warm start, if it is a point."""
+        if self.initial is None or not np.isin(self.initial, (0, 1)).all():
+            return None
+        return torch.as_tensor(self.initial, device=self.device)
+
+    def _result(self, evaluator: Evaluator, run: Run, course: Course) -> OptimizeResult:
+        assert evaluator.best_point is not None
+        theta = run.probabilities()
+        return OptimizeResult(
+            x=evaluator.best_point.cpu().numpy().astype(np.int8),
+            fun=evaluator.best_cost,
+            nfev=evaluator.n_evaluations,
+            nit=run.step,
+            success=bool(np.isfinite(evaluator.best_cost)),
+            status=list(_MESSAGES).index(course.stop_reason),
+            message=_MESSAGES[course.stop_reason],
+            stop_reason=course.stop_reason,
+            probabilities=None if theta is None else theta.cpu().numpy(),
+            history=course.history,
+            method=self.method,
+            state=RunState(self.label, course.state),
+            seconds=evaluator.seconds,
+        )

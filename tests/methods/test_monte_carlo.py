@@ -1,0 +1,147 @@
+"""MonteCarlo asks the traits of its gradient, and keeps what a gradient learns."""
+
+import io
+import re
+
+import pytest
+import torch
+from sklearn.base import clone
+
+from sklearn_pb.distributions import Concrete, Cosine, Direct, Sigmoid
+from sklearn_pb.functions import BlackBoxFunction, QuadraticFunction
+from sklearn_pb.gradients import (
+    ESTIMATORS,
+    Pathwise,
+    Rebar,
+    loorf,
+    rebar,
+    traits_of,
+    with_traits,
+)
+from sklearn_pb.methods import PRESETS, MonteCarlo, SearchSpace, resolve_method
+from sklearn_pb.utils import RandomStream
+
+J = QuadraticFunction([[1.0, -2.0, 0.5], [0.0, 0.3, 1.5], [0.0, 0.0, -1.0]])
+
+
+@with_traits(fewest_samples=4, even_samples=True, parametrizations=("sigmoid",))
+def pairs(function, logits, stream, **options):
+    """Stands for a gradient with demands."""
+    return loorf(function, logits, stream, **options)
+
+
+@with_traits(most_variables=5)
+def small(function, logits, stream, **options):
+    return loorf(function, logits, stream, **options)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_every_estimator_is_a_preset(name):
+    method = resolve_method(name)
+    assert method == PRESETS[name]() or method.get_params() == {
+        **MonteCarlo().get_params(),
+        "gradient": name,
+    }
+    assert method.needs_relaxable == traits_of(ESTIMATORS[name]).needs_relaxable
+
+
+@pytest.mark.parametrize(
+    "method, message",
+    [
+        (MonteCarlo(gradient=pairs, n_samples=2), "n_samples=2 must be an integer in"),
+        (MonteCarlo(gradient=pairs, n_samples=5), "n_samples=5 must be even"),
+        (
+            MonteCarlo(gradient=pairs, parametrization="escort"),
+            "parametrization='escort' does not go with",
+        ),
+        (
+            MonteCarlo(gradient=pairs, parametrization=Direct()),
+            "parametrization=Direct(eps=0.001) does not go with",
+        ),
+        (MonteCarlo(gradient="rebar", n_samples=0), "n_samples=0 must be an integer"),
+        (MonteCarlo(gradient=Rebar(temperature=0)), "temperature=0 must be a number"),
+        (MonteCarlo(gradient=Pathwise(Concrete(-1))), "temperature=-1 must be a num"),
+    ],
+)
+def test_what_the_gradient_cannot_do_is_refused(method, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        method.check()
+
+
+@pytest.mark.parametrize("parametrization", ["sigmoid", Sigmoid()])
+def test_what_agrees_with_the_traits_is_not(parametrization):
+    MonteCarlo(gradient=pairs, n_samples=4, parametrization=parametrization).check()
+
+
+def test_too_many_variables_are_refused_at_the_start():
+    method = MonteCarlo(gradient=small)
+    method.start(SearchSpace(5, RandomStream(0)))
+    with pytest.raises(ValueError, match="n_variables=6 is too large for gradient="):
+        method.start(SearchSpace(6, RandomStream(0)))
+
+
+@pytest.mark.parametrize(
+    "gradient, needed",
+    [
+        ("loorf", False),
+        ("rebar", True),
+        (Pathwise(Concrete(0.1)), True),
+        (pairs, False),
+        ("no such gradient", False),
+    ],
+)
+def test_needs_relaxable_follows_the_gradient(gradient, needed):
+    method = MonteCarlo(gradient=gradient)
+    assert method.needs_relaxable is needed
+    assert clone(method).needs_relaxable is needed
+
+
+def steps(search, n):
+    for _ in range(n):
+        search.advance(search.step / 100)
+        search.mask()
+        with torch.no_grad():
+            search.update(J, None)
+    return search
+
+
+@pytest.mark.parametrize("gradient", ["rebar", "relax"])
+def test_what_is_learned_is_saved(gradient):
+    method = MonteCarlo(gradient=gradient, parametrization=Cosine(), n_samples=4)
+    space = SearchSpace(3, RandomStream(1))
+    first = steps(method.start(space), 6)
+    file = io.BytesIO()
+    torch.save(first.state_dict(), file)
+    file.seek(0)
+    resumed = method.start(space)
+    resumed.load_state_dict(torch.load(file, weights_only=True))
+    steps(first, 6), steps(resumed, 6)
+    one, other = first.state_dict()["estimator"], resumed.state_dict()["estimator"]
+    assert torch.equal(first.logits, resumed.logits)
+    for name, value in one["control_variate"].items():
+        assert torch.equal(value, other["control_variate"][name])
+    temperature = one["control_variate"]["log_temperature"]
+    assert temperature.item() != pytest.approx(0.5)  # it was learned
+
+
+def test_two_searches_learn_apart():
+    method = MonteCarlo(gradient=Rebar(temperature=1.0))
+    space = SearchSpace(3, RandomStream(1))
+    learned = steps(method.start(space), 3).state_dict()["estimator"]
+    fresh = method.start(space).state_dict()["estimator"]
+    assert learned["control_variate"]["scale"] != 1.0
+    assert fresh["control_variate"]["scale"] == 1.0
+    assert method.gradient == Rebar(temperature=1.0) and rebar == Rebar()
+
+
+def test_an_estimator_without_a_state_saves_none():
+    search = steps(MonteCarlo().start(SearchSpace(3, RandomStream(1))), 2)
+    assert "estimator" not in search.state_dict()
+
+
+def test_a_cost_without_a_slope_is_named():
+    function = BlackBoxFunction(lambda Z: Z.detach().sum(dim=1), 3)
+    search = MonteCarlo(gradient="muprop").start(SearchSpace(3, RandomStream(0)))
+    search.advance(0.0)
+    with pytest.raises(ValueError, match="costs without a gradient"):
+        search.update(function, None)

@@ -1,0 +1,127 @@
+"""What "auto" stands for, and that it minimises."""
+
+import numpy as np
+import pytest
+from joblib import parallel_config
+from sklearn.datasets import load_breast_cancer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_pb import Budget, PBMinimizer, minimize
+from sklearn_pb.functions import BlackBoxFunction, QuadraticFunction, tabulate
+from sklearn_pb.solvers import ExhaustiveSearch, MinCut, Portfolio
+
+RNG = np.random.default_rng(0)
+LINEAR = BlackBoxFunction(lambda Z: (Z.sum(1) - 3.0) ** 2, 40)
+
+
+def quadratic(d):
+    return QuadraticFunction(np.random.default_rng(d).normal(size=(d, d)))
+
+
+def submodular(d):
+    rng = np.random.default_rng(d)
+    return QuadraticFunction(-rng.random((d, d)), 3 * rng.normal(size=d))
+
+
+def with_slopes(d):
+    return BlackBoxFunction(lambda Z: Z.sum(1) / d, d, relaxable=True)
+
+
+@pytest.mark.parametrize(
+    ("function", "budget", "expected"),
+    [
+        (submodular(40), Budget(seconds=5), "MinCut()"),
+        (quadratic(12), Budget(seconds=5), "ExhaustiveSearch()"),
+        (quadratic(12), Budget(evaluations=4096), "ExhaustiveSearch()"),
+        (
+            quadratic(12),
+            Budget(evaluations=4095),
+            "Portfolio(methods=[TabuSearch(), GeneticAlgorithm(), "
+            "SimulatedAnnealing()])",
+        ),
+        (
+            LINEAR,
+            Budget(evaluations=500),
+            "Portfolio(methods=[LocalSearch(), GeneticAlgorithm(), MonteCarlo()])",
+        ),
+        (
+            with_slopes(6000),
+            Budget(evaluations=50),
+            "MonteCarlo(gradient='double-cv-shrunk')",
+        ),
+    ],
+)
+def test_the_choice_follows_what_the_function_can_do(function, budget, expected):
+    result = minimize(function, method="auto", budget=budget, random_state=0)
+    assert repr(result.method) == expected
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_least_cost_is_found(seed):
+    rng = np.random.default_rng(seed)
+    J = QuadraticFunction(rng.normal(size=(14, 14)))
+    least = tabulate(J).values.min().item()
+    for budget in (Budget(evaluations=20_000), Budget(evaluations=5000)):
+        result = minimize(J, method="auto", budget=budget, random_state=seed)
+        assert result.fun == pytest.approx(least)
+        assert (result.stop_reason == "optimal") == (budget.evaluations == 20_000)
+
+
+def test_a_function_without_data_by_the_estimator():
+    minimizer = PBMinimizer(quadratic(12), method="auto", budget=Budget(seconds=20))
+    minimizer.fit()
+    assert isinstance(minimizer.method_, ExhaustiveSearch)
+    assert minimizer.stop_reason_ == "optimal"
+
+
+def test_a_grid_over_solvers_and_their_hyperparameters():
+    search = GridSearchCV(
+        PBMinimizer(submodular(30), budget=Budget(evaluations=3000), random_state=0),
+        {"method": ["auto", "tabu", "annealing", "loorf", MinCut()]},
+        cv=[(np.arange(4), np.arange(4))],
+        error_score="raise",
+    )
+    search.fit(np.zeros((4, 1)))
+    scores = search.cv_results_["mean_test_score"]
+    assert scores[0] == scores[4] == scores.max()
+
+
+@pytest.mark.parametrize("method", ["auto", "tabu", "annealing", "local-search"])
+def test_features_are_selected_in_a_pipeline(method):
+    X, y = load_breast_cancer(return_X_y=True)
+    selector = PBMinimizer(
+        method=method, budget=Budget(evaluations=300), random_state=0
+    )
+    pipeline = make_pipeline(StandardScaler(), selector, LogisticRegression())
+    pipeline.fit(X[:400], y[:400])
+    assert selector.get_support().sum() < 15
+    assert pipeline.score(X[400:], y[400:]) > 0.92
+
+
+def test_restarts_by_the_estimator():
+    kwargs = {"n_restarts": 3, "random_state": 0, "budget": Budget(evaluations=900)}
+    serial = PBMinimizer(quadratic(30), method="tabu", **kwargs).fit()
+    with parallel_config("threading"):  # processes: see test_running
+        parallel = PBMinimizer(quadratic(30), method="tabu", n_jobs=2, **kwargs).fit()
+    np.testing.assert_array_equal(serial.solution_, parallel.solution_)
+    assert serial.n_evaluations_ == parallel.n_evaluations_ == 900
+
+
+def test_a_warm_start_and_a_checkpoint_by_the_estimator(tmp_path):
+    J = quadratic(30)
+    budget = Budget(evaluations=400)
+    first = PBMinimizer(J, method="tabu", budget=budget, random_state=0).fit()
+    path = tmp_path / "fit.pt"
+    again = PBMinimizer(
+        J, budget=budget, initial=first.solution_, checkpoint=path, random_state=0
+    ).fit()
+    assert again.cost_ <= first.cost_
+    assert path.exists()
+
+
+def test_nested_hyperparameters_of_a_portfolio():
+    portfolio = Portfolio(["tabu", MinCut()], share="seconds")
+    assert portfolio.get_params()["share"] == "seconds"
