@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
-from sklearn.base import BaseEstimator
+import torch
 
 from ..schedules import CubicSparsity
 from ..utils import check_number
+from ._base import Constraint, ConstraintRun, Values
+from ._quota import Quota
 
 _AUTO = 0.1  # first price, in units of the mean slope of the cost
 _TRAVEL = 40.0  # how far log(price) can drift over a whole search
@@ -17,7 +21,7 @@ _SETTLED_BY = 0.6  # progress at which the target density should be reached
 _REACH = 60.0  # log(price) stays this close to where it began
 
 
-class L0Penalty(BaseEstimator):
+class L0Penalty(Constraint):
     """Add ``strength * E[sum_i z_i]`` to the cost.
 
     Parameters
@@ -42,10 +46,34 @@ class L0Penalty(BaseEstimator):
     def __init__(self, strength: float | str = "auto") -> None:
         self.strength = strength
 
-    def start(
+    def check(self) -> None:
+        """Raise if `strength` is neither "auto" nor a number, at least 0."""
+        if self.strength != "auto":
+            check_number(self.strength, "L0Penalty.strength", low=0)
+
+    def start(self, quota: Quota, initial_density: float) -> L0Run:
+        """Begin a run under this penalty.
+
+        Parameters
+        ----------
+        quota : Quota
+            Where it says how many variables are kept, the price is steered to that,
+            in each group apart.
+        initial_density : float
+            Density of the mask at the start.
+
+        Returns
+        -------
+        run : L0Run
+            What a search asks for the price at every step.
+        """
+        states = [self.steer(initial_density, s) for s in quota.sparsities]
+        return L0Run(states, quota)
+
+    def steer(
         self, initial_density: float, sparsity: float | None = None
     ) -> PenaltyState:
-        """Begin a search under this penalty.
+        """Return the price of one group of variables.
 
         Parameters
         ----------
@@ -57,20 +85,84 @@ class L0Penalty(BaseEstimator):
         Returns
         -------
         state : PenaltyState
-            What a search asks for the strength at every step.
+            The price while a search runs.
 
         Raises
         ------
         TypeError, ValueError
             If `strength` is neither "auto" nor a number, at least 0.
         """
-        if self.strength != "auto":
-            check_number(self.strength, "L0Penalty.strength", low=0)
+        self.check()
         target = None
         if sparsity is not None:
             target = CubicSparsity(sparsity, 1 - initial_density, end=_SETTLED_BY)
         strength = None if self.strength == "auto" else float(self.strength)
         return PenaltyState(strength, target)
+
+
+class L0Run(ConstraintRun):
+    """A run under `L0Penalty`: a price for each group of variables.
+
+    Parameters
+    ----------
+    states : list of PenaltyState
+        The prices, one a group.
+    quota : Quota
+        The groups, and what each variable counts for.
+    """
+
+    def __init__(self, states: list[PenaltyState], quota: Quota) -> None:
+        self._states = states
+        self._sizes = list(quota.sizes)
+        self._costs = quota.costs
+
+    @property
+    def strength(self) -> float | None:  # type: ignore[override]
+        """The price of a one, averaged over groups."""
+        return sum(s.strength or 0.0 for s in self._states) / len(self._states)
+
+    def price(
+        self, slopes: Values, kept: Values, progress: float, step_size: float
+    ) -> torch.Tensor | float:
+        """Return the price of a one now: a number, or one a variable.
+
+        The first call measures the slopes, later ones follow the density.
+        """
+        if not self._states[0].calibrated:
+            for state, mean in self._means(slopes()):
+                state.calibrate(mean)
+        elif self._states[0].target is not None:
+            for state, mean in self._means(kept(), weighted=True):
+                state.follow(mean, progress, step_size)
+        prices = [state.strength or 0.0 for state in self._states]
+        if len(prices) == 1:
+            return prices[0] if self._costs is None else prices[0] * self._costs
+        by_variable = torch.repeat_interleave(
+            torch.tensor(prices), torch.tensor(self._sizes)
+        )
+        return by_variable if self._costs is None else by_variable * self._costs
+
+    def _means(
+        self, values: torch.Tensor, weighted: bool = False
+    ) -> Iterator[tuple[PenaltyState, float]]:
+        """The mean of each group; weighted, of what its variables count for."""
+        if weighted and self._costs is not None:
+            values = values * self._costs.to(values)
+            totals = [float(part.sum()) for part in self._costs.split(self._sizes)]
+        else:
+            totals = [float(size) for size in self._sizes]
+        groups = zip(self._states, values.split(self._sizes), totals, strict=True)
+        for state, part, total in groups:
+            yield state, float(part.sum()) / max(total, 1e-30)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of each group's price."""
+        return {"groups": [state.state_dict() for state in self._states]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        for group, saved in zip(self._states, state["groups"], strict=True):
+            group.load_state_dict(saved)
 
 
 @dataclass

@@ -2,12 +2,12 @@
 
 from ._base import Method, Search, SearchSpace
 from ._continuation import Continuation
-from ._hardening import grouped_top_k_mask, split_count, top_k_mask
 from ._logit_search import LogitSearch
 from ._magnitude import GradualMagnitude, Magnitude
 from ._monte_carlo import MonteCarlo
 from ._presets import PRESETS, resolve_method
 from ._straight_through import StraightThrough
+from ._weights import Weights
 
 __all__ = [
     "PRESETS",
@@ -20,8 +20,6 @@ __all__ = [
     "Search",
     "SearchSpace",
     "StraightThrough",
-    "grouped_top_k_mask",
+    "Weights",
     "resolve_method",
-    "split_count",
-    "top_k_mask",
 ]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
 from sklearn.base import BaseEstimator
 
-from ..constraints import L0Penalty
+from ..constraints import Constraint, Quota
 from ..utils import RandomStream
-from ._hardening import grouped_top_k_mask
+from ._weights import Weights
 
 Function = Callable[[torch.Tensor], torch.Tensor]
 
@@ -27,15 +27,14 @@ class SearchSpace:
         The number d of mask variables.
     stream : RandomStream
         Where every draw of the search comes from.
-    sparsity : float, default=None
-        Fraction of zeros wanted at the end; None leaves it to the penalty.
-    penalty : L0Penalty, default=None
-        The price of a one; None is no price.
-    groups : list of int, default=None
-        Sizes of consecutive groups that each keep their share of the ones.
-    magnitudes : callable, default=None
-        Gives the (d,) absolute values of the masked weights; None where there are
-        none (a pseudo-Boolean function).
+    quota : Quota, default=None
+        How many ones are wanted at the end, and which variables compete; None leaves
+        the number open.
+    constraint : Constraint, default=None
+        The price of a one, or another limit on the probabilities; None is no limit.
+    weights : Weights, default=None
+        What the variables mask; None where there are no weights (a pseudo-Boolean
+        function).
     device : torch.device or str, default="cpu"
         Where the mask lives.
     dtype : torch.dtype, default=torch.float32
@@ -46,20 +45,22 @@ class SearchSpace:
 
     n_variables: int
     stream: RandomStream
-    sparsity: float | None = None
-    penalty: L0Penalty | None = None
-    groups: list[int] | None = None
-    magnitudes: Callable[[], torch.Tensor] | None = None
+    quota: Quota = field(default=None)  # type: ignore[assignment]
+    constraint: Constraint | None = None
+    weights: Weights | None = None
     device: torch.device | str = "cpu"
     dtype: torch.dtype = torch.float32
     probabilities: torch.Tensor | None = None
 
+    def __post_init__(self) -> None:
+        """Without a quota, the number of ones is open."""
+        if self.quota is None:
+            object.__setattr__(self, "quota", Quota([self.n_variables]))
+
     @property
-    def n_ones(self) -> int | None:
-        """Number of ones wanted at the end: d minus round(sparsity x d), or None."""
-        if self.sparsity is None:
-            return None
-        return self.n_variables - round(self.sparsity * self.n_variables)
+    def sparsity(self) -> float | None:
+        """Fraction of zeros wanted at the end, or None."""
+        return self.quota.sparsity
 
 
 class Search(ABC):
@@ -154,13 +155,13 @@ class Search(ABC):
         Returns
         -------
         mask : torch.Tensor of bool, shape (d,)
-            Exactly ``space.n_ones`` ones if a sparsity was asked for, else the
-            variables whose score is at least 0.
+            What the quota promises if a sparsity was asked for, else the variables
+            whose score is at least 0.
         """
         scores = self.scores()
-        if self.space.n_ones is None:
+        if self.space.quota.counts is None:
             return scores >= 0
-        return grouped_top_k_mask(scores, self.space.n_ones, self.space.groups)
+        return self.space.quota.select(scores)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what is needed to go on later.

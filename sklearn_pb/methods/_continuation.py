@@ -165,6 +165,10 @@ class ContinuationSearch(LogitSearch):
         """Return the soft step of beta s."""
         return self._step.step_(self.beta * self.logits)
 
+    def _move_to(self, position: torch.Tensor) -> None:
+        super()._move_to(position)
+        self.logits.div_(self.beta)
+
     def scores(self) -> torch.Tensor:
         """Return s itself, finer than the mask where that saturates."""
         return self.logits.clone()

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
 import torch
 
-from ..constraints import PenaltyState
-from ..distributions import Parametrization
+from ..constraints import ConstraintRun
+from ..distributions import Direct, Parametrization
 from ._base import Function, Search, SearchSpace
 
 _NO_MOMENTUM = 0.0
+_LEAST = 1e-4  # probabilities that a constraint sets stay this far from 0 and 1
 
 
 class LogitSearch(Search):
-    """Common part of the learned masks: penalty, optimizer step, saved state.
+    """Common part of the learned masks: constraint, optimizer step, saved state.
 
     A subclass says what the mask is (`mask`), and how the gradient of the cost and the
     price of a one (`_price`) reach the logits (`_gradient`).
@@ -60,55 +61,54 @@ class LogitSearch(Search):
             eps=1e-30,
             fused=True,
         )
-        self._sizes = space.groups or [space.n_variables]
-        self.penalties: list[PenaltyState] = []  # one a group, steered apart
-        if space.penalty is not None:
-            self.penalties = [
-                space.penalty.start(start, space.sparsity) for _ in self._sizes
-            ]
+        self.constraint = ConstraintRun()
+        if space.constraint is not None:
+            self.constraint = space.constraint.start(space.quota, start)
 
     @abstractmethod
     def _gradient(
         self, function: Function | None, slope: torch.Tensor | None
     ) -> torch.Tensor:
-        """Gradient of the cost plus the penalty for the logits."""
+        """Gradient of the cost plus the price of ones, for the logits."""
 
     def update(self, function: Function | None, slope: torch.Tensor | None) -> None:
-        """Take one optimizer step on the logits, down the cost plus the penalty."""
+        """Take one optimizer step on the logits, within the constraint."""
         self.logits.grad = self._gradient(function, slope)
+        if not self.constraint.confines:
+            self._optimizer.step()
+            self.parametrization.constrain_(self.logits)
+            return
+        before = self._position().clone()
         self._optimizer.step()
-        self.parametrization.constrain_(self.logits)
+        position = self._position()
+        self._move_to(self.constraint.confine_(position, before, self.progress))
+
+    def _position(self) -> torch.Tensor:
+        """Where a constraint acts: the probabilities, outside [0, 1] if logits are."""
+        if isinstance(self.parametrization, Direct):
+            return self.logits.clone()
+        return self.probabilities()
+
+    def _move_to(self, position: torch.Tensor) -> None:
+        """Set the logits to what gives these probabilities."""
+        if not isinstance(self.parametrization, Direct):
+            position = position.clamp_(_LEAST, 1 - _LEAST)
+        self.logits.copy_(self.parametrization.logits(position))
 
     def _price(self, slopes: Callable[[], torch.Tensor]) -> torch.Tensor | float:
-        """The price of a one now: a number, or one a variable if there are groups.
+        """The price of a one now: a number, or one a variable.
 
         `slopes` gives the absolute slope of the cost by each variable.
         """
-        if not self.penalties:
-            return 0.0
-        if not self.penalties[0].calibrated:
-            for penalty, part in self._grouped(slopes()):
-                penalty.calibrate(float(part.mean()))
-        elif self.penalties[0].target is not None:
-            for penalty, part in self._grouped(self._kept()):
-                penalty.follow(float(part.mean()), self.progress, self._step_size)
-        prices = [penalty.strength or 0.0 for penalty in self.penalties]
-        if len(prices) == 1:
-            return prices[0]
-        by_group = zip(self._sizes, prices, strict=True)
-        return torch.cat([self.logits.new_full((n,), price) for n, price in by_group])
-
-    def _grouped(
-        self, values: torch.Tensor
-    ) -> Iterator[tuple[PenaltyState, torch.Tensor]]:
-        return zip(self.penalties, values.split(self._sizes), strict=True)
+        price = self.constraint.price(
+            slopes, self._kept, self.progress, self._step_size
+        )
+        return price.to(self.logits) if isinstance(price, torch.Tensor) else price
 
     @property
     def strength(self) -> float | None:
-        """The price of a one, averaged over groups; None without a penalty."""
-        if not self.penalties:
-            return None
-        return sum(p.strength or 0.0 for p in self.penalties) / len(self.penalties)
+        """The price of a one, averaged over groups; None without a price."""
+        return self.constraint.strength
 
     def probabilities(self) -> torch.Tensor:
         """Return the probability of a one for each variable.
@@ -126,7 +126,8 @@ class LogitSearch(Search):
         The mean probability is no guide to the mask that a search ends with: while
         the probabilities are undecided, few of them need be above one half.
         """
-        return float(self._kept().mean())
+        kept, costs = self._kept(), self.space.quota.costs
+        return float((kept if costs is None else kept * costs.to(kept)).mean())
 
     def _kept(self) -> torch.Tensor:
         """What each variable counts for in the density."""
@@ -137,11 +138,11 @@ class LogitSearch(Search):
         return self.probabilities() - 0.5
 
     def state_dict(self) -> dict[str, Any]:
-        """Return logits, optimizer and penalty, with the step."""
+        """Return logits, optimizer and constraint, with the step."""
         state = super().state_dict()
         state["logits"] = self.logits.clone()
         state["optimizer"] = deepcopy(self._optimizer.state_dict())
-        state["penalties"] = [penalty.state_dict() for penalty in self.penalties]
+        state["constraint"] = self.constraint.state_dict()
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -149,8 +150,7 @@ class LogitSearch(Search):
         super().load_state_dict(state)
         self.logits.copy_(state["logits"])
         self._optimizer.load_state_dict(deepcopy(state["optimizer"]))
-        for penalty, saved in zip(self.penalties, state["penalties"], strict=True):
-            penalty.load_state_dict(saved)
+        self.constraint.load_state_dict(state["constraint"])
 
 
 def roomy_density(initial: float, sparsity: float | None) -> float:

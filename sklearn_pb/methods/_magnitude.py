@@ -9,7 +9,6 @@ import torch
 from ..schedules import CubicSparsity
 from ..utils import check_number
 from ._base import Function, Method, Search, SearchSpace
-from ._hardening import grouped_top_k_mask
 
 
 class Magnitude(Method):
@@ -66,16 +65,16 @@ class MagnitudeSearch(Search):
     Parameters
     ----------
     space : SearchSpace
-        What is masked, with its magnitudes and a sparsity.
+        What is masked, with its weights and a sparsity.
     """
 
     def __init__(self, space: SearchSpace) -> None:
         super().__init__(space)
-        if space.sparsity is None or space.magnitudes is None:
+        if space.sparsity is None or space.weights is None:
             raise ValueError(
                 "Magnitude pruning needs the weights of a network and a sparsity; it "
                 f"was given sparsity={space.sparsity!r} and "
-                f"{'no weights' if space.magnitudes is None else 'weights'}."
+                f"{'no weights' if space.weights is None else 'weights'}."
             )
         self._kept = torch.ones(
             space.n_variables, dtype=space.dtype, device=space.device
@@ -90,8 +89,8 @@ class MagnitudeSearch(Search):
 
     def scores(self) -> torch.Tensor:
         """Return the magnitudes of the kept weights, and less than 0 for the others."""
-        assert self.space.magnitudes is not None
-        return torch.where(self._kept > 0, self.space.magnitudes(), -1.0)
+        assert self.space.weights is not None
+        return torch.where(self._kept > 0, self.space.weights.magnitudes(), -1.0)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the kept weights, with the step."""
@@ -109,15 +108,14 @@ class GradualMagnitudeSearch(MagnitudeSearch):
     Parameters
     ----------
     space : SearchSpace
-        What is masked, with its magnitudes and a sparsity.
+        What is masked, with its weights and a sparsity.
     method : GradualMagnitude
         The hyperparameters.
     """
 
     def __init__(self, space: SearchSpace, method: GradualMagnitude) -> None:
         super().__init__(space)
-        assert space.sparsity is not None
-        self._schedule = CubicSparsity(space.sparsity)
+        self._schedule = CubicSparsity(1.0)  # of the way to the final zeros
         self._n_prunings = method.n_prunings
         self._done = 0
 
@@ -127,9 +125,8 @@ class GradualMagnitudeSearch(MagnitudeSearch):
         due = int(progress * self._n_prunings)
         if due > self._done:
             self._done = due
-            d = self.space.n_variables
-            k = d - round(self._schedule(due / self._n_prunings) * d)
-            mask = grouped_top_k_mask(self.scores(), k, self.space.groups)
+            fraction = self._schedule(due / self._n_prunings)
+            mask = self.space.quota.select(self.scores(), fraction)
             self._kept = mask.to(self._kept.dtype)
 
     def state_dict(self) -> dict[str, Any]:

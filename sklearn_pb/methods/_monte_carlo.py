@@ -195,7 +195,7 @@ class MonteCarloSearch(LogitSearch):
             n_samples=self._n_samples,
             parametrization=self.parametrization,
         ).gradient
-        if not self.penalties:
+        if self.space.constraint is None:
             return gradient
         slack = self.parametrization.derivative(self.logits)
         size = slack.abs().mean().clamp(min=1e-30)

@@ -33,7 +33,7 @@ def begin(method: Method | Solver, start: Start) -> Run:
     space = SearchSpace(
         start.function.n_variables,
         start.stream,
-        penalty=start.penalty,
+        constraint=start.penalty,
         device=start.device,
         dtype=dtype,
         probabilities=_roomy(start, dtype),

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from sklearn.base import clone
 
-from ..constraints import L0Penalty
+from ..constraints import L0Penalty, Quota
 from ..functions import BlackBoxFunction, PseudoBooleanFunction
-from ..methods import Method, Search, SearchSpace, split_count
+from ..methods import Method, Search, SearchSpace, Weights
 from ..utils import RandomStream
 from ._common import attempt, check_tensor, claim, untouched_global_generators
 
@@ -79,12 +79,19 @@ class _Trial:
             lambda Z: Z @ self.weights.to(Z), n_variables, relaxable=True
         )
 
-    def space(self, seed: int = 0, **changes: Any) -> SearchSpace:
+    def space(
+        self,
+        seed: int = 0,
+        sparsity: float | None = None,
+        groups: tuple[int, ...] | None = None,
+        **changes: Any,
+    ) -> SearchSpace:
         """A space that suits the method, apart from the changes."""
-        settings: dict[str, Any] = {}
         if self.method.needs_weights:
-            settings = {"sparsity": 0.5, "magnitudes": self.weights.abs}
-        return SearchSpace(self.d, RandomStream(seed), **{**settings, **changes})
+            sparsity = 0.5 if sparsity is None else sparsity
+            changes = {"weights": Weights.single(lambda: self.weights), **changes}
+        quota = Quota.proportional(groups or (self.d,), sparsity)
+        return SearchSpace(self.d, RandomStream(seed), quota=quota, **changes)
 
     def start(self, space: SearchSpace) -> Search:
         """A search with a copy of the method."""
@@ -197,14 +204,15 @@ def _check_mask(trial: _Trial) -> None:
 
 def _check_borrowed(trial: _Trial) -> None:
     method, penalty = clone(trial.method), L0Penalty(strength=0.01)
-    groups = [trial.d - 3, 3]
-    space = trial.space(sparsity=0.5, penalty=penalty, groups=groups)
+    space = trial.space(
+        sparsity=0.5, constraint=penalty, groups=(trial.d - 3, 3)
+    )
 
     def contents() -> dict[str, Any]:
         return {
             "hyperparameters": str(method.get_params()),
-            "groups": list(groups),
-            "penalty": str(penalty),
+            "quota": str(vars(space.quota)),
+            "constraint": str(penalty),
             "space": dict(vars(space)),
         }
 
@@ -292,7 +300,7 @@ def _check_random_draws(trial: _Trial) -> None:
 
 
 def _check_resume(trial: _Trial) -> None:
-    search = trial.start(trial.space(sparsity=0.5, penalty=L0Penalty()))
+    search = trial.start(trial.space(sparsity=0.5, constraint=L0Penalty()))
     trial.masks(search)
     state = attempt(search.state_dict, "state_dict() failed")
     claim(
@@ -309,7 +317,7 @@ def _check_resume(trial: _Trial) -> None:
         (state, "its state, after the first search went on"),
         (state, "its state, a second time"),
     ):
-        resumed = trial.start(trial.space(sparsity=0.5, penalty=L0Penalty()))
+        resumed = trial.start(trial.space(sparsity=0.5, constraint=L0Penalty()))
         attempt(
             partial(resumed.load_state_dict, source),
             "load_state_dict() failed",
@@ -325,18 +333,16 @@ def _check_resume(trial: _Trial) -> None:
 
 def _check_harden(trial: _Trial) -> None:
     for sparsity in _SPARSITIES:
-        for groups in (None, [1, trial.d - 3, 2]):
-            space = trial.space(sparsity=sparsity, groups=groups, penalty=L0Penalty())
+        for groups in (None, (1, trial.d - 3, 2)):
+            space = trial.space(sparsity=sparsity, groups=groups, constraint=L0Penalty())
             search = trial.start(space)
             trial.masks(search)
             asked = f"sparsity={sparsity} of {trial.d} variables, groups={groups}"
             mask = attempt(search.harden, f"harden() failed with {asked}")
             check_tensor(mask, "harden()", (trial.d,), torch.bool)
-            assert space.n_ones is not None
-            wanted = [space.n_ones]
-            if groups is not None:
-                wanted = split_count(space.n_ones, groups)
-            parts = mask.split(groups or trial.d)
+            assert space.quota.counts is not None
+            wanted = list(space.quota.counts)
+            parts = mask.split(space.quota.sizes)
             counts = [int(part.sum()) for part in parts]
             claim(
                 counts == wanted,
@@ -388,7 +394,7 @@ def _check_lowers_cost(trial: _Trial) -> None:
 
 def _check_keeps_largest(trial: _Trial) -> None:
     sizes = 1.0 + (torch.arange(trial.d) * 5) % trial.d
-    space = trial.space(magnitudes=lambda: sizes)
+    space = trial.space(weights=Weights.single(lambda: sizes))
     search = trial.start(space)
     trial.masks(search, 0, trial.n_steps)
     search.advance(1.0)

@@ -12,9 +12,9 @@ import torch
 from skorch import NeuralNet
 from torch import nn
 
-from ..constraints import L0Penalty
+from ..constraints import L0Penalty, Quota
 from ..exceptions import NonFiniteLossError
-from ..methods import Method, SearchSpace
+from ..methods import Method, SearchSpace, Weights
 from ..utils import RandomStream
 from ._layout import MaskLayout
 from ._mask_training import MaskTraining
@@ -167,17 +167,20 @@ def _search_space(
     if constraint is None and options.method.learns:
         constraint = L0Penalty()
 
-    def magnitudes() -> torch.Tensor:
+    sizes = masked.layout.sizes
+
+    def values() -> torch.Tensor:
         weights = masked.layout.parameters(masked.module)
-        return torch.cat([w.detach().abs().flatten() for w in weights])
+        return torch.cat([w.detach().flatten() for w in weights])
 
     return SearchSpace(
         masked.layout.n_variables,
         stream,
-        sparsity=options.sparsity,
-        penalty=constraint,
-        groups=masked.layout.sizes if options.scope == "layer" else None,
-        magnitudes=magnitudes,
+        quota=Quota.proportional(
+            sizes if options.scope == "layer" else [sum(sizes)], options.sparsity
+        ),
+        constraint=constraint,
+        weights=Weights.single(values, sizes),
         device=device,
     )
 

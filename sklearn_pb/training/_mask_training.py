@@ -205,8 +205,8 @@ class MaskTraining(Callback):
         """
         if self.search is None:
             self.search = self.start_search()
-        if warn and self.search.space.n_ones is not None:
-            self._warn_if_far(self.search.space.n_ones)
+        if warn and self.search.space.quota.counts is not None:
+            self._warn_if_far(1 - sum(self.search.space.quota.counts))
         hard = self.search.harden()
         self.masked.mask = hard.to(self.search.space.dtype)
         self.masked.wants_slope = False

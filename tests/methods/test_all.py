@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_pb.constraints import L0Penalty
+from sklearn_pb.constraints import L0Penalty, Quota
 from sklearn_pb.functions import (
     BlackBoxFunction,
     ExponentialTabularLoss,
@@ -45,7 +45,9 @@ def run(search, function, n_steps):
 
 
 def start(name, d, seed=0, **options):
-    return PRESETS[name]().start(SearchSpace(d, RandomStream(seed), **options))
+    quota = Quota.proportional([d], options.pop("sparsity", None))
+    space = SearchSpace(d, RandomStream(seed), quota=quota, **options)
+    return PRESETS[name]().start(space)
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -80,7 +82,7 @@ def test_a_linear_cost_is_steered_to_the_target_density(name, sparsity):
     d = 400
     gains = torch.linspace(0.1, 2.0, d)
     function = BlackBoxFunction(lambda Z: -Z @ gains.to(Z), d, relaxable=True)
-    search = start(name, d, sparsity=sparsity, penalty=L0Penalty())
+    search = start(name, d, sparsity=sparsity, constraint=L0Penalty())
     run(search, function, 600)
     assert search.density() == pytest.approx(1 - sparsity, rel=0.5)
     mask = search.harden()
@@ -95,7 +97,7 @@ def test_a_price_makes_masks_sparser(name):
     gains = torch.linspace(0.5, 1.5, d)
     function = BlackBoxFunction(lambda Z: -Z @ gains.to(Z), d, relaxable=True)
     free = run(start(name, d), function, 150).harden().sum()
-    dear = start(name, d, penalty=L0Penalty(strength=5.0))
+    dear = start(name, d, constraint=L0Penalty(strength=5.0))
     assert free > 7
     assert run(dear, function, 150).harden().sum() < 3
 
@@ -104,12 +106,12 @@ def test_a_price_makes_masks_sparser(name):
 def test_a_saved_search_goes_on_alike(name):
     """Logits, not just masks, after twenty more steps; through a file."""
     function = QuadraticFunction(np.diag(np.linspace(-1, 1, 8)))
-    first = start(name, 8, sparsity=0.5, penalty=L0Penalty())
+    first = start(name, 8, sparsity=0.5, constraint=L0Penalty())
     run(first, function, 10)
     file = io.BytesIO()
     torch.save(first.state_dict(), file)
     file.seek(0)
-    second = start(name, 8, sparsity=0.5, penalty=L0Penalty())
+    second = start(name, 8, sparsity=0.5, constraint=L0Penalty())
     second.load_state_dict(torch.load(file, weights_only=True))
     for search in (first, second):
         run(search, function, 20)

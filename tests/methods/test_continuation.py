@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sklearn_pb.constraints import L0Penalty
+from sklearn_pb.constraints import L0Penalty, Quota
 from sklearn_pb.distributions import SOFT_STEPS, Algebraic
 from sklearn_pb.functions import MisleadingHill, SteepBarriers
 from sklearn_pb.methods import Continuation, MonteCarlo, SearchSpace
@@ -13,7 +13,8 @@ from sklearn_pb.utils import RandomStream
 
 
 def start(d=4, sparsity=None, **options):
-    return Continuation(**options).start(SearchSpace(d, RandomStream(0), sparsity))
+    quota = Quota.proportional([d], sparsity)
+    return Continuation(**options).start(SearchSpace(d, RandomStream(0), quota))
 
 
 def test_the_mask_is_the_sharpened_sigmoid():
@@ -63,8 +64,8 @@ def test_the_logits_stay_where_their_gradient_lives():
 
 
 def test_room_to_prune_is_left_for_a_low_sparsity():
-    assert start(sparsity=0.2).density() == pytest.approx(0.9)
-    assert start(sparsity=0.9).density() == pytest.approx(0.5)
+    assert start(10, sparsity=0.2).density() == pytest.approx(0.9)
+    assert start(10, sparsity=0.9).density() == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("soft_step", [*SOFT_STEPS, Algebraic(4.0)], ids=str)
@@ -80,7 +81,7 @@ def test_other_soft_steps(soft_step):
 
 @pytest.mark.parametrize("soft_step", SOFT_STEPS)
 def test_the_gradient_of_cost_and_price_by_differences(soft_step):
-    space = SearchSpace(3, RandomStream(0), penalty=L0Penalty(0.3), dtype=torch.float64)
+    space = SearchSpace(3, RandomStream(0), constraint=L0Penalty(0.3), dtype=torch.float64)
     search = Continuation(soft_step=soft_step, sharpness=LinearSharpness(5)).start(
         space
     )
@@ -106,7 +107,7 @@ def test_another_start_of_the_sharpness_starts_at_the_same_density(soft_step):
     schedule = LinearSharpness(10)
     later = lambda t: schedule(0.5 + t / 2)  # noqa: E731
     for sparsity, density in ((0.2, 0.9), (0.9, 0.5)):
-        search = start(sparsity=sparsity, soft_step=soft_step, sharpness=later)
+        search = start(10, sparsity=sparsity, soft_step=soft_step, sharpness=later)
         assert search.density() == pytest.approx(density)
 
 

@@ -2,16 +2,20 @@
 
 import torch
 
-from sklearn_pb.methods import GradualMagnitude, Magnitude, SearchSpace
+from sklearn_pb.constraints import Quota
+from sklearn_pb.methods import GradualMagnitude, Magnitude, SearchSpace, Weights
 from sklearn_pb.schedules import CubicSparsity
 from sklearn_pb.utils import RandomStream
 
 WEIGHTS = torch.tensor([3.0, -1.0, 0.5, -4.0, 2.0, 0.1, -0.2, 6.0, 5.0, -7.0])
 
 
-def start(method, weights=WEIGHTS, sparsity=0.6, **options):
+def start(method, weights=WEIGHTS, sparsity=0.6, groups=None):
     space = SearchSpace(
-        len(weights), RandomStream(0), sparsity, magnitudes=weights.abs, **options
+        len(weights),
+        RandomStream(0),
+        Quota.proportional(groups or [len(weights)], sparsity),
+        weights=Weights.single(lambda: weights),
     )
     return method.start(space)
 

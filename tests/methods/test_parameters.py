@@ -5,6 +5,7 @@ import re
 import pytest
 import torch
 
+from sklearn_pb.constraints import Quota
 from sklearn_pb.distributions import Algebraic, Cosine, Direct
 from sklearn_pb.gradients import loorf
 from sklearn_pb.methods import (
@@ -15,6 +16,7 @@ from sklearn_pb.methods import (
     MonteCarlo,
     SearchSpace,
     StraightThrough,
+    Weights,
     resolve_method,
 )
 from sklearn_pb.utils import RandomStream
@@ -100,7 +102,11 @@ def test_parts_may_be_objects():
 
 @pytest.mark.parametrize("method", [Magnitude(), GradualMagnitude()])
 @pytest.mark.parametrize(
-    "options", [{"sparsity": 0.5}, {"magnitudes": lambda: torch.ones(3)}]
+    "options",
+    [
+        {"quota": Quota([3], [1])},
+        {"weights": Weights.single(lambda: torch.ones(3))},
+    ],
 )
 def test_magnitudes_need_weights_and_a_sparsity(method, options):
     with pytest.raises(ValueError, match="needs the weights of a network and a spars"):
@@ -111,4 +117,5 @@ def test_magnitudes_need_weights_and_a_sparsity(method, options):
     "d, sparsity, n_ones", [(100, 0.95, 5), (8, 0.9, 1), (10, 0.0, 10), (7, None, None)]
 )
 def test_number_of_ones(d, sparsity, n_ones):
-    assert SearchSpace(d, RandomStream(0), sparsity=sparsity).n_ones == n_ones
+    quota = Quota.proportional([d], sparsity)
+    assert quota.counts == (None if n_ones is None else (n_ones,))

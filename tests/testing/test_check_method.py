@@ -179,8 +179,8 @@ def forgetful_advance(self, progress):
 
 def greedy_init(self, space, method):
     ToySearch.__init__(self, space, method)
-    if space.groups is not None:
-        space.groups.append(1)
+    if len(space.quota.sizes) > 1:
+        space.quota.sizes = (*space.quota.sizes, 1)
 
 
 def cyclic_init(self, space, method):
@@ -225,7 +225,7 @@ GENERATOR = torch.Generator().manual_seed(0)
             {"advance": forgetful_advance},
             "advance() must call super().advance(progress)",
         ),
-        ({"__init__": greedy_init}, "a search changed its groups"),
+        ({"__init__": greedy_init}, "a search changed its quota"),
         (
             {"mask": lambda self: torch.ones(3)},
             "mask() returned shape (3,) for a space of 8 variables",
@@ -296,7 +296,7 @@ class SmallestSearch(Search):
         pass
 
     def scores(self):
-        return -self.space.magnitudes().to(self.space.dtype)
+        return -self.space.weights.magnitudes().to(self.space.dtype)
 
 
 class Smallest(Method):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sklearn_pb.methods import grouped_top_k_mask, split_count, top_k_mask
+from sklearn_pb.constraints import split_count, top_k_mask
 
 
 @pytest.mark.parametrize("k", range(8))
@@ -60,10 +60,3 @@ def test_shares_add_up_and_fit(sizes):
         for count, size in zip(counts, sizes, strict=True):
             assert 0 <= count <= size
             assert abs(count - k * size / sum(sizes)) < 1
-
-
-def test_groups_compete_within_themselves():
-    scores = torch.tensor([9.0, 8, 7, 6, 1, 2, 3, 4])
-    mask = grouped_top_k_mask(scores, 4, [4, 4])
-    assert mask.tolist() == [1, 1, 0, 0, 0, 0, 1, 1]
-    assert grouped_top_k_mask(scores, 4, None).tolist() == [1, 1, 1, 1, 0, 0, 0, 0]

@@ -1,4 +1,4 @@
-"""Binary masks with exactly k ones, over everything or group by group."""
+"""Binary masks with exactly k ones, and how k is shared among groups."""
 
 from __future__ import annotations
 
@@ -57,29 +57,3 @@ def split_count(k: int, sizes: list[int]) -> list[int]:
     for i in by_remainder[: k - sum(counts)]:
         counts[i] += 1
     return counts
-
-
-def grouped_top_k_mask(
-    scores: torch.Tensor, k: int, groups: list[int] | None
-) -> torch.Tensor:
-    """Return a mask of k ones, chosen over everything or within each group.
-
-    Parameters
-    ----------
-    scores : torch.Tensor of shape (d,)
-        One score a variable.
-    k : int
-        Number of ones in all.
-    groups : list of int or None
-        Sizes of consecutive groups that each get their share of the ones; None lets
-        all variables compete.
-
-    Returns
-    -------
-    mask : torch.Tensor of bool, shape (d,)
-        Exactly k ones.
-    """
-    if groups is None:
-        return top_k_mask(scores, k)
-    parts = zip(scores.split(groups), split_count(k, groups), strict=True)
-    return torch.cat([top_k_mask(part, count) for part, count in parts])
