@@ -16,9 +16,10 @@ from reporting import median_ratio, paired_times, write_table
 from skorch import NeuralNetClassifier
 from torch import nn
 
-from sklearn_pb.constraints import L0Penalty
-from sklearn_pb.methods import SearchSpace, resolve_method
-from sklearn_pb.training import MaskedModule, MaskTraining, prunable_layout
+from sklearn_pb.constraints import Quota
+from sklearn_pb.masks import SingleWeights, prunable_parameters
+from sklearn_pb.methods import SearchSpace, Weights, resolve_method
+from sklearn_pb.training import MaskedModule, MaskTraining
 from sklearn_pb.utils import RandomStream
 
 NETWORKS = {
@@ -107,17 +108,21 @@ def masked_step(
 ) -> Callable[[], None]:
     """Return a training step in the middle of a search."""
     net = make_net(module, options.device)
-    layout = prunable_layout(net.module_)
-    masked = MaskedModule(net.module_, layout)
+    module = net.module_
+    layout = SingleWeights().layout(module, prunable_parameters(module))
+    masked = MaskedModule(module, layout)
     method = resolve_method(name)
+
+    def values() -> torch.Tensor:
+        weights = layout.parameters(masked.module)
+        return torch.cat([w.detach().flatten() for w in weights])
+
     space = SearchSpace(
         layout.n_variables,
         RandomStream(0),
-        sparsity=0.95,
-        penalty=L0Penalty() if method.learns else None,
-        magnitudes=lambda: torch.cat(
-            [w.detach().abs().flatten() for w in layout.parameters(masked.module)]
-        ),
+        quota=Quota.proportional([layout.n_variables], 0.95),
+        constraint=method.default_constraint(),
+        weights=Weights.single(values),
         device=options.device,
     )
     training = MaskTraining(masked, lambda: method.start(space), 0.0, 0.2)

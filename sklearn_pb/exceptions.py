@@ -1,6 +1,7 @@
 """Errors and warnings, each also one that scikit-learn users catch."""
 
 __all__ = [
+    "ExportError",
     "InstanceError",
     "NonFiniteLossError",
     "NothingToPruneError",
@@ -11,6 +12,10 @@ __all__ = [
 
 class ObjectiveError(ValueError):
     """A cost function returned something that is not one finite cost a row."""
+
+
+class ExportError(ValueError):
+    """A network cannot be traced, or its smaller form would not compute the same."""
 
 
 class NothingToPruneError(ValueError):

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["CubicSparsity", "ExponentialSharpness", "LinearSharpness", "Staircase"]
+__all__ = [
+    "CubicSparsity",
+    "ExponentialSharpness",
+    "ExponentialTemperature",
+    "LinearSharpness",
+    "LinearTemperature",
+    "Staircase",
+]
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,84 @@ class LinearSharpness:
             ``1 + (final - 1) * progress``.
         """
         return 1 + (self.final - 1) * progress
+
+
+@dataclass(frozen=True)
+class LinearTemperature:
+    """A temperature that falls linearly.
+
+    Parameters
+    ----------
+    initial : float, default=1.0
+        Value at the start, greater than 0.
+    final : float, default=0.03
+        Value at the end, greater than 0.
+
+    Notes
+    -----
+    Zhou et al. (2021), with their values.
+
+    Examples
+    --------
+    >>> from sklearn_pb.schedules import LinearTemperature
+    >>> [round(LinearTemperature(1.0, 0.2)(t), 2) for t in (0.0, 0.5, 1.0)]
+    [1.0, 0.6, 0.2]
+    """
+
+    initial: float = 1.0
+    final: float = 0.03
+
+    def __call__(self, progress: float) -> float:
+        """Return the temperature.
+
+        Parameters
+        ----------
+        progress : float
+            Fraction of the steps done, in [0, 1].
+
+        Returns
+        -------
+        temperature : float
+            ``initial + (final - initial) * progress``.
+        """
+        return self.initial + (self.final - self.initial) * progress
+
+
+@dataclass(frozen=True)
+class ExponentialTemperature:
+    """A temperature that falls by the same factor at every step.
+
+    Parameters
+    ----------
+    initial : float, default=1.0
+        Value at the start, greater than 0.
+    final : float, default=0.03
+        Value at the end, greater than 0.
+
+    Examples
+    --------
+    >>> from sklearn_pb.schedules import ExponentialTemperature
+    >>> [round(ExponentialTemperature(1.0, 0.25)(t), 2) for t in (0.0, 0.5, 1.0)]
+    [1.0, 0.5, 0.25]
+    """
+
+    initial: float = 1.0
+    final: float = 0.03
+
+    def __call__(self, progress: float) -> float:
+        """Return the temperature.
+
+        Parameters
+        ----------
+        progress : float
+            Fraction of the steps done, in [0, 1].
+
+        Returns
+        -------
+        temperature : float
+            ``initial * (final / initial)**progress``.
+        """
+        return self.initial * (self.final / self.initial) ** progress
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import Pipeline
 
 from ..estimators import MaskPruner
-from ..training import SmallNetwork, build_net, prunable_layout
+from ..masks import prunable_parameters
+from ..training import SmallNetwork, build_net
 from ._demo_data import DemoData
 
 N_HIDDEN = 100
@@ -35,7 +36,8 @@ def count_weights(data: DemoData) -> int:
         Biases are not among them.
     """
     network = SmallNetwork(data.n_features, data.n_classes, N_HIDDEN)
-    return prunable_layout(network).n_variables
+    names = prunable_parameters(network)
+    return sum(network.get_parameter(name).numel() for name in names)
 
 
 def build_pipeline(data: DemoData, options: Namespace) -> Pipeline:

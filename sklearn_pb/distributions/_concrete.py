@@ -143,6 +143,63 @@ class Relaxation(ABC):
     def check(self) -> None:
         """Raise if a parameter is out of its range."""
 
+    def relax_(self, latent: torch.Tensor) -> torch.Tensor:
+        """Replace latent variables by their relaxed values, in place.
+
+        Parameters
+        ----------
+        latent : torch.Tensor
+            Log-odds plus logistic noise.
+
+        Returns
+        -------
+        z : torch.Tensor shaped as `latent`
+            The same tensor, without a gradient.
+        """
+        with torch.no_grad():
+            return latent.copy_(self.relax(latent))
+
+    def backward_(
+        self, slope: torch.Tensor, latent: torch.Tensor, value: torch.Tensor
+    ) -> torch.Tensor:
+        """Multiply a slope by the derivative of `relax`, in place.
+
+        Parameters
+        ----------
+        slope : torch.Tensor
+            Derivative of a cost by the relaxed values.
+        latent : torch.Tensor shaped as `slope`
+            Where the derivative is taken.
+        value : torch.Tensor shaped as `slope`
+            The relaxed values of `latent`.
+
+        Returns
+        -------
+        slope : torch.Tensor
+            The same tensor: the derivative by the latent variables.
+        """
+        with torch.enable_grad():
+            point = latent.detach().clone().requires_grad_()
+            (gradient,) = torch.autograd.grad(self.relax(point), point, slope)
+        return slope.copy_(gradient)
+
+    def kept_probability(self, log_odds: torch.Tensor) -> torch.Tensor:
+        """Return the probability that a sample counts as a one, for its price.
+
+        Parameters
+        ----------
+        log_odds : torch.Tensor of shape (d,)
+            log(theta / (1 - theta)).
+
+        Returns
+        -------
+        probability : torch.Tensor of shape (d,)
+            theta, the probability that the latent variable is positive. A subclass may
+            shift the log-odds, no more: the derivative of the logistic function is
+            relied on.
+        """
+        return torch.sigmoid(log_odds)
+
     def sample(
         self, log_odds: torch.Tensor, stream: RandomStream, samples: range
     ) -> torch.Tensor:
@@ -196,6 +253,17 @@ class Concrete(Relaxation):
         """Return sigma(latent / temperature)."""
         return torch.sigmoid(latent / self.temperature)
 
+    def relax_(self, latent: torch.Tensor) -> torch.Tensor:
+        """Replace latent variables by sigma(latent / temperature), in place."""
+        return latent.div_(self.temperature).sigmoid_()
+
+    def backward_(
+        self, slope: torch.Tensor, latent: torch.Tensor, value: torch.Tensor
+    ) -> torch.Tensor:
+        """Multiply a slope by z (1 - z) / temperature, in place."""
+        torch.ops.aten.sigmoid_backward.grad_input(slope, value, grad_input=slope)
+        return slope.div_(self.temperature)
+
     def check(self) -> None:
         """Raise if a parameter is out of its range."""
         check_number(self.temperature, "temperature", low=0, low_open=True)
@@ -235,6 +303,25 @@ class HardConcrete(Relaxation):
         """Return min(1, max(0, sigma(latent / tau) (zeta - gamma) + gamma))."""
         soft = torch.sigmoid(latent / self.temperature)
         return (soft * (self.zeta - self.gamma) + self.gamma).clamp(0, 1)
+
+    def relax_(self, latent: torch.Tensor) -> torch.Tensor:
+        """Replace latent variables by their stretched and clamped values, in place."""
+        soft = latent.div_(self.temperature).sigmoid_()
+        return soft.mul_(self.zeta - self.gamma).add_(self.gamma).clamp_(0, 1)
+
+    def backward_(
+        self, slope: torch.Tensor, latent: torch.Tensor, value: torch.Tensor
+    ) -> torch.Tensor:
+        """Multiply a slope by the derivative, zero where the value is 0 or 1."""
+        width = self.zeta - self.gamma
+        soft = (value - self.gamma).div_(width)
+        torch.ops.aten.sigmoid_backward.grad_input(slope, soft, grad_input=slope)
+        slope.mul_(width / self.temperature)
+        return slope.masked_fill_((value <= 0) | (value >= 1), 0.0)
+
+    def kept_probability(self, log_odds: torch.Tensor) -> torch.Tensor:
+        """Return the probability that a sample is not zero."""
+        return self.nonzero_probability(log_odds)
 
     def nonzero_probability(self, log_odds: torch.Tensor) -> torch.Tensor:
         """Return the probability that a sample is not zero.

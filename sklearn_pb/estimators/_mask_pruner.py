@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
 import numpy as np
-from torch import nn
+import torch
 
-from ..constraints import L0Penalty
+from ..constraints import Constraint
+from ..masks import (
+    SCOPES,
+    UNITS,
+    Granularity,
+    MaskLayout,
+    Measure,
+    NofM,
+    Selectors,
+    build_quota,
+    check_sparsity,
+    network_measure,
+    prunable_parameters,
+    resolve_granularity,
+)
 from ..methods import PRESETS, Method, resolve_method
-from ..training import MaskingOptions, fit_masked, prunable_layout
+from ..training import MaskedFit, MaskingOptions, fit_masked
 from ..utils import RandomStream
 from ..utils._sklearn import HasMethods, Interval, StrOptions, fit_context
 from ._network_estimator import NetworkEstimator
-
-Selector = str | type[nn.Module]
 
 
 class MaskPruner(NetworkEstimator):
@@ -32,14 +44,26 @@ class MaskPruner(NetworkEstimator):
     method : str or Method, default="continuous"
         How the mask is found: "continuous", "gmp", "magnitude", "loorf", "arms",
         "straight-through", "reinforce", or an object of `sklearn_pb.methods`.
-    sparsity : float, default=None
-        Fraction of the prunable weights that ends exactly zero: round(sparsity x d) of
-        d. None leaves it to the penalty (learned masks only).
-    constraint : L0Penalty, default=None
-        Price of a kept weight. None takes ``L0Penalty()``; with a sparsity, it is
-        steered so that the mask meets the target by itself before it is frozen.
-    scope : {"global", "layer"}, default="global"
-        Whether all weights compete, or each layer keeps the same share.
+    sparsity : float or mapping of str to float, default=None
+        Fraction that ends exactly zero: round(sparsity x d) of d variables. A mapping
+        gives it by layer, for shell patterns of names; layers it does not name keep
+        everything. None leaves it to the penalty (learned masks only).
+    constraint : Constraint, default=None
+        The price of a kept weight or a limit on the mask, an object of
+        `sklearn_pb.constraints`. None takes the method's own, for most
+        ``L0Penalty()``; with a sparsity, its price is steered so that the mask meets
+        the target by itself before it is frozen.
+    granularity : str or Granularity, default="weight"
+        What a mask variable stands for: "weight", "block" (of 4 x 4 weights),
+        "channel" (an output channel or neuron, with all that depends on it), "head"
+        (of attention), a pattern such as "2:4", or an object of `sklearn_pb.masks`.
+    scope : {"global", "layer", "erk"}, default="global"
+        Whether all variables compete, each layer keeps the same share, or layers keep
+        shares by the Erdős-Rényi-kernel rule.
+    count : {"units", "parameters", "macs"}, default="units"
+        What `sparsity` is a fraction of: the mask variables, the parameters of the
+        network, or its multiply-adds. Of the latter two at least that share goes, and
+        the next variable would not fit.
     include, exclude : str, nn.Module class, or list of them, default=None
         Shell patterns for parameter or module names, or module classes. By default all
         parameters with two or more axes are pruned.
@@ -68,9 +92,9 @@ class MaskPruner(NetworkEstimator):
     masks_ : dict of str to torch.Tensor
         Boolean masks (True is kept), by parameter name.
     sparsity_ : float
-        Fraction of zeros among the prunable weights.
+        Fraction of zeros, in the unit of `count`.
     layer_sparsity_ : dict of str to float
-        The same for each parameter.
+        Fraction of zero variables of each layer.
     history_ : list of dict
         One record an epoch: losses, phase, sparsity and strength of the penalty.
     method_ : Method
@@ -108,9 +132,11 @@ class MaskPruner(NetworkEstimator):
 
     _parameter_constraints: dict = {
         "method": [str, HasMethods(["check", "start"])],
-        "sparsity": [Interval(Real, 0, 1, closed="left"), None],
+        "sparsity": [Interval(Real, 0, 1, closed="left"), Mapping, None],
         "constraint": [HasMethods(["start"]), None],
-        "scope": [StrOptions({"global", "layer"})],
+        "granularity": [str, Granularity],
+        "scope": [StrOptions(set(SCOPES))],
+        "count": [StrOptions(set(UNITS))],
         "train_weights": ["boolean"],
         "warmup": [Interval(Real, 0, 1, closed="left")],
         "finetune": [Interval(Real, 0, 1, closed="left")],
@@ -125,11 +151,13 @@ class MaskPruner(NetworkEstimator):
         estimator: Any = None,
         *,
         method: str | Method = "continuous",
-        sparsity: float | None = None,
-        constraint: L0Penalty | None = None,
+        sparsity: float | Mapping[str, float] | None = None,
+        constraint: Constraint | None = None,
+        granularity: str | Granularity = "weight",
         scope: str = "global",
-        include: Selector | Iterable[Selector] | None = None,
-        exclude: Selector | Iterable[Selector] | None = None,
+        count: str = "units",
+        include: Selectors = None,
+        exclude: Selectors = None,
         train_weights: bool = True,
         warmup: float = 0.0,
         finetune: float = 0.2,
@@ -142,7 +170,9 @@ class MaskPruner(NetworkEstimator):
         self.method = method
         self.sparsity = sparsity
         self.constraint = constraint
+        self.granularity = granularity
         self.scope = scope
+        self.count = count
         self.include = include
         self.exclude = exclude
         self.train_weights = train_weights
@@ -188,7 +218,10 @@ class MaskPruner(NetworkEstimator):
                 f"method={self.method!r} cannot mask a network in training: it "
                 f"{reason}. Use one of {', '.join(map(repr, fitting))}."
             )
-        if not method.learns and self.sparsity is None:
+        granularity = resolve_granularity(self.granularity)
+        check_sparsity(self.sparsity)
+        fixed = isinstance(granularity, NofM)
+        if not method.learns and self.sparsity is None and not fixed:
             raise ValueError(
                 f"method={self.method!r} does not learn how many weights to keep; "
                 "sparsity=None must be a number in [0, 1)."
@@ -198,6 +231,8 @@ class MaskPruner(NetworkEstimator):
                 f"constraint={self.constraint!r} has no effect with "
                 f"method={self.method!r}, which learns no mask; it must be None."
             )
+        if self.constraint is not None:
+            self.constraint.check()
         if self.warmup + self.finetune >= 1:
             raise ValueError(
                 f"warmup={self.warmup!r} and finetune={self.finetune!r} leave no part "
@@ -213,25 +248,46 @@ class MaskPruner(NetworkEstimator):
         stream: RandomStream,
         sample_weight: np.ndarray | None,
     ) -> None:
-        layout = prunable_layout(net.module_, self.include, self.exclude)
+        module = net.module_
+        granularity = resolve_granularity(self.granularity)
+        names = prunable_parameters(module, self.include, self.exclude)
+        example = torch.as_tensor(X[:2]).to(net.device or "cpu")
+        layout = granularity.layout(module, names, example)
+        measure = network_measure(self.count, module, layout, example)
         if self.verbose:
             net.set_params(verbose=int(self.verbose))
         options = MaskingOptions(
             method=self.method_,
-            sparsity=self.sparsity,
+            quota=build_quota(
+                layout,
+                granularity,
+                sparsity=self.sparsity,
+                scope=self.scope,
+                measure=measure,
+            ),
             constraint=self.constraint,
-            scope=self.scope,
             train_weights=self.train_weights,
             warmup=self.warmup,
             finetune=self.finetune,
             rescale=self.rescale,
         )
         fit = fit_masked(net, layout, X, y, options, stream, sample_weight)
+        self._keep(fit, layout, measure)
+
+    def _keep(
+        self, fit: MaskedFit, layout: MaskLayout, measure: Measure | None
+    ) -> None:
+        """Set the attributes that say what was found."""
         self.masks_ = fit.masks
+        layers = zip(
+            layout.layer_names, fit.variables.split(layout.layers), strict=True
+        )
         self.layer_sparsity_ = {
-            name: 1 - float(mask.double().mean()) for name, mask in fit.masks.items()
+            name: 1 - float(part.double().mean()) for name, part in layers
         }
-        kept = sum(int(mask.sum()) for mask in fit.masks.values())
-        self.sparsity_ = 1 - kept / layout.n_variables
+        if measure is None:
+            self.sparsity_ = 1 - int(fit.variables.sum()) / layout.n_variables
+        else:
+            self.sparsity_ = 1 - measure(fit.variables) / measure.full
         self.history_ = fit.history
         self._error = fit.error

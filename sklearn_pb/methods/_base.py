@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from sklearn.base import BaseEstimator
 
-from ..constraints import Constraint, Quota
+from ..constraints import Constraint, L0Penalty, Quota
 from ..utils import RandomStream
 from ._weights import Weights
 
@@ -224,3 +224,13 @@ class Method(BaseEstimator, ABC):
         search : Search
             The state of the run.
         """
+
+    def default_constraint(self) -> Constraint | None:
+        """Return the constraint that is used where none is given.
+
+        Returns
+        -------
+        constraint : Constraint or None
+            An L0 penalty for a learned mask, else None.
+        """
+        return L0Penalty() if self.learns else None

@@ -2,7 +2,6 @@
 
 from ._batch_function import BatchFunction
 from ._fit_masked import MaskedFit, MaskingOptions, fit_masked
-from ._layout import MaskLayout, prunable_layout
 from ._mask_training import MaskTraining, Phases
 from ._masked_module import MaskedModule
 from ._networks import (
@@ -20,7 +19,6 @@ from ._threads import steady_threads
 
 __all__ = [
     "BatchFunction",
-    "MaskLayout",
     "MaskTraining",
     "MaskedFit",
     "MaskedModule",
@@ -36,7 +34,6 @@ __all__ = [
     "is_binary_net",
     "is_regression",
     "last_layer",
-    "prunable_layout",
     "representation",
     "steady_threads",
     "weighted_loss",

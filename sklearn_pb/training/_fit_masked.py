@@ -12,11 +12,11 @@ import torch
 from skorch import NeuralNet
 from torch import nn
 
-from ..constraints import L0Penalty, Quota
+from ..constraints import Constraint, Quota
 from ..exceptions import NonFiniteLossError
+from ..masks import MaskLayout, Placement
 from ..methods import Method, SearchSpace, Weights
 from ..utils import RandomStream
-from ._layout import MaskLayout
 from ._mask_training import MaskTraining
 from ._masked_module import MaskedModule
 from ._sample_weight import weighted_loss
@@ -33,12 +33,10 @@ class MaskingOptions:
     ----------
     method : Method
         How the mask is found.
-    sparsity : float or None
-        Fraction of zeros to end with; None leaves it to the penalty.
-    constraint : L0Penalty or None
-        Price of a kept weight; None takes the default one for a learned mask.
-    scope : {"global", "layer"}
-        Whether all weights compete, or each layer keeps the same share.
+    quota : Quota
+        How many variables are kept in the end, and where.
+    constraint : Constraint or None
+        Price of a kept variable or limit on probabilities; None takes the method's own.
     train_weights : bool
         Whether the weights are trained beside the mask.
     warmup, finetune : float
@@ -48,9 +46,8 @@ class MaskingOptions:
     """
 
     method: Method
-    sparsity: float | None
-    constraint: L0Penalty | None
-    scope: str
+    quota: Quota
+    constraint: Constraint | None
     train_weights: bool
     warmup: float
     finetune: float
@@ -63,6 +60,8 @@ class MaskedFit:
 
     Parameters
     ----------
+    variables : torch.Tensor of bool, shape (d,)
+        The hardened mask.
     masks : dict of str to torch.Tensor
         Boolean masks on the CPU, by parameter name.
     history : list of dict
@@ -71,6 +70,7 @@ class MaskedFit:
         Why training stopped early; everything else is then the last good state.
     """
 
+    variables: torch.Tensor
     masks: dict[str, torch.Tensor]
     history: list[dict[str, Any]]
     error: NonFiniteLossError | None
@@ -137,7 +137,8 @@ def fit_masked(
         masked.bake()
     assert masked.mask is not None
     return MaskedFit(
-        {name: m.bool().cpu() for name, m in layout.split(masked.mask).items()},
+        masked.mask.bool().cpu(),
+        layout.masks(masked.mask),
         [_record(row) for row in net.history],
         error,
     )
@@ -163,24 +164,24 @@ def _search_space(
     stream: RandomStream,
     device: torch.device,
 ) -> SearchSpace:
+    layout = masked.layout
+
+    def sums(power: float) -> torch.Tensor:
+        def powers(placement: Placement) -> torch.Tensor:
+            weight = masked.module.get_parameter(placement.name)
+            return weight.detach().abs().pow(power)
+
+        return layout.sums(powers)
+
     constraint = options.constraint
-    if constraint is None and options.method.learns:
-        constraint = L0Penalty()
-
-    sizes = masked.layout.sizes
-
-    def values() -> torch.Tensor:
-        weights = masked.layout.parameters(masked.module)
-        return torch.cat([w.detach().flatten() for w in weights])
-
+    if constraint is None:
+        constraint = options.method.default_constraint()
     return SearchSpace(
-        masked.layout.n_variables,
+        layout.n_variables,
         stream,
-        quota=Quota.proportional(
-            sizes if options.scope == "layer" else [sum(sizes)], options.sparsity
-        ),
+        quota=options.quota,
         constraint=constraint,
-        weights=Weights.single(values, sizes),
+        weights=Weights(sums, layout.counts().to(device), layout.layers),
         device=device,
     )
 

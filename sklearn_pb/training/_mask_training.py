@@ -206,7 +206,7 @@ class MaskTraining(Callback):
         if self.search is None:
             self.search = self.start_search()
         if warn and self.search.space.quota.counts is not None:
-            self._warn_if_far(1 - sum(self.search.space.quota.counts))
+            self._warn_if_far(self.search)
         hard = self.search.harden()
         self.masked.mask = hard.to(self.search.space.dtype)
         self.masked.wants_slope = False
@@ -223,12 +223,12 @@ class MaskTraining(Callback):
             return float(self.masked.mask.mean())
         return 1.0 if self.search is None else self.search.density()
 
-    def _warn_if_far(self, n_ones: int) -> None:
-        assert self.search is not None
-        if getattr(self.search, "strength", None) is None:
+    @staticmethod
+    def _warn_if_far(search: Search) -> None:
+        quota = search.space.quota
+        if getattr(search, "strength", None) is None or quota.sparsity is None:
             return
-        own = float((self.search.scores() >= 0).float().mean())
-        wanted = n_ones / self.search.space.n_variables
+        own, wanted = search.density(), 1 - quota.sparsity
         if not wanted / 2 <= own <= 2 * wanted:
             warnings.warn(
                 f"the learned mask keeps {own:.2%} of the weights by itself, but is "

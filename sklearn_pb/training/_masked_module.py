@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ._layout import MaskLayout
+from ..masks import MaskLayout, Placement, Singles
 from ._seeding import SeededDraws
 
 
@@ -101,23 +101,22 @@ class MaskedModule(nn.Module):
         if self._weights is None or self.mask is None:
             return None
         self._take_back()
-        parts = self.layout.split(self.mask)
-        scales = self._scales()
         slope = self._empty_slope() if self.wants_slope else None
-        slopes = {} if slope is None else self.layout.split(slope)
         with torch.no_grad():
-            for name, scale in zip(self.layout.names, scales, strict=True):
-                weight = self.module.get_parameter(name)
+            for placement, scale in zip(
+                self.layout.placements, self._scales(), strict=True
+            ):
+                weight = self.module.get_parameter(placement.name)
                 if weight.grad is None:
-                    if slope is not None:
-                        slopes[name].zero_()
+                    if slope is not None and isinstance(placement, Singles):
+                        placement.view(slope).zero_()
                     continue
                 if scale != 1:
                     weight.grad.mul_(scale)
                 if slope is not None:
-                    torch.mul(weight.grad, weight, out=slopes[name])
+                    _add_slope(placement, weight, slope)
                 if self.train_weights:
-                    weight.grad.mul_(parts[name])
+                    weight.grad.mul_(placement.spread(self.mask))
                 else:
                     weight.grad = None
         return slope
@@ -164,11 +163,14 @@ class MaskedModule(nn.Module):
         if self._masked is None:
             self._masked = [torch.empty_like(p) for p in parameters]
         self._weights = [p.data for p in parameters]
-        parts = self.layout.split(self.mask).values()
-        for parameter, masked, part, scale in zip(
-            parameters, self._masked, parts, self._scales(), strict=True
+        for parameter, masked, placement, scale in zip(
+            parameters,
+            self._masked,
+            self.layout.placements,
+            self._scales(),
+            strict=True,
         ):
-            torch.mul(parameter.data, part, out=masked.data)
+            torch.mul(parameter.data, placement.spread(self.mask), out=masked.data)
             if scale != 1:
                 masked.data.mul_(scale)
             parameter.data = masked.data
@@ -186,11 +188,27 @@ class MaskedModule(nn.Module):
         assert self.mask is not None
         if self._slope is None:
             self._slope = torch.empty_like(self.mask)
+        if not all(isinstance(p, Singles) for p in self.layout.placements):
+            self._slope.zero_()
         return self._slope
 
     def _scales(self) -> list[float]:
         assert self.mask is not None
         if not self.rescale:
-            return [1.0] * len(self.layout.names)
-        means = [float(part.mean()) for part in self.mask.split(self.layout.sizes)]
+            return [1.0] * len(self.layout.placements)
+        means = [
+            float(placement.spread(self.mask).mean())
+            if len(placement.shape) >= 2
+            else 1.0
+            for placement in self.layout.placements
+        ]
         return [1 / mean if mean > 0 else 1.0 for mean in means]
+
+
+def _add_slope(placement: Placement, weight: nn.Parameter, slope: torch.Tensor) -> None:
+    """Add the slope by each variable of a parameter: the sum of gradient x weight."""
+    assert weight.grad is not None
+    if isinstance(placement, Singles):  # without a product of its own
+        torch.mul(weight.grad, weight, out=placement.view(slope))
+    else:
+        placement.add_sums_(weight.grad * weight, slope)

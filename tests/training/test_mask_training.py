@@ -7,7 +7,9 @@ from skorch import NeuralNetClassifier
 from torch import nn
 
 from sklearn_pb.methods import resolve_method
-from sklearn_pb.training import MaskingOptions, Phases, fit_masked, prunable_layout
+from sklearn_pb.constraints import Quota
+from sklearn_pb.masks import SingleWeights, prunable_parameters
+from sklearn_pb.training import MaskingOptions, Phases, fit_masked
 from sklearn_pb.utils import RandomStream
 
 pytestmark = pytest.mark.filterwarnings(
@@ -15,12 +17,11 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-def options(method="continuous", **changes):
+def options(layout, method="continuous", sparsity=0.8, **changes):
     settings = {
         "method": resolve_method(method),
-        "sparsity": 0.8,
+        "quota": Quota.proportional([layout.n_variables], sparsity),
         "constraint": None,
-        "scope": "global",
         "train_weights": True,
         "warmup": 0.0,
         "finetune": 0.4,
@@ -50,9 +51,10 @@ def net(**changes):
 
 
 def fit(trained, **changes):
-    layout = prunable_layout(trained.module_)
+    module = trained.module_
+    layout = SingleWeights().layout(module, prunable_parameters(module))
     return layout, fit_masked(
-        trained, layout, *data(), options(**changes), RandomStream(0)
+        trained, layout, *data(), options(layout, **changes), RandomStream(0)
     )
 
 

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from sklearn_pb.training import MaskedModule, prunable_layout
+from sklearn_pb.masks import SingleWeights, prunable_parameters
+from sklearn_pb.training import MaskedModule
 
 NETWORKS = {
     "linear": (
@@ -31,11 +32,15 @@ NETWORKS = {
 }
 
 
+def single_weights(module):
+    return SingleWeights().layout(module, prunable_parameters(module))
+
+
 def masked_pair(name, **options):
     torch.manual_seed(0)
     build, shape = NETWORKS[name]
     module = build()
-    layout = prunable_layout(module)
+    layout = single_weights(module)
     masked = MaskedModule(module, layout, **options)
     masked.mask = torch.rand(layout.n_variables)
     return masked, torch.randn(shape)
@@ -47,7 +52,7 @@ def test_output_and_gradients_equal_autograd(name):
     reference = copy.deepcopy(masked.module)
     mask = masked.mask.clone().requires_grad_()
     weights = dict(reference.named_parameters())
-    effective = {n: weights[n] * m for n, m in masked.layout.split(mask).items()}
+    effective = {n: weights[n] * m for n, m in masked.layout.spread(mask).items()}
     expected = functional_call(reference, effective, (X,))
     expected.square().sum().backward()
 
@@ -64,14 +69,14 @@ def test_output_and_gradients_equal_autograd(name):
 def test_tied_weights_are_masked_on_both_sides():
     module = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False))
     module[1].weight = module[0].weight
-    masked = MaskedModule(module, prunable_layout(module))
+    masked = MaskedModule(module, single_weights(module))
     masked.mask = torch.zeros(16)
     assert masked(torch.ones(1, 4)).eq(0).all()
 
 
 def test_rescale_divides_by_the_mean_and_has_a_constant_quotient():
     module = nn.Sequential(nn.Linear(3, 1, bias=False))
-    masked = MaskedModule(module, prunable_layout(module), rescale=True)
+    masked = MaskedModule(module, single_weights(module), rescale=True)
     masked.mask, masked.wants_slope = torch.tensor([0.2, 0.4, 0.6]), True
     weight, X = module[0].weight.detach().clone(), torch.tensor([[1.0, 2.0, 3.0]])
     output = masked(X)

@@ -5,7 +5,12 @@ import torch
 from torch import nn
 
 from sklearn_pb.exceptions import NothingToPruneError
-from sklearn_pb.training import prunable_layout
+from sklearn_pb.masks import SingleWeights, prunable_parameters
+
+
+def prunable_layout(module, *selectors, **options):
+    names = prunable_parameters(module, *selectors, **options)
+    return SingleWeights().layout(module, names)
 
 
 def network():
@@ -17,7 +22,7 @@ def network():
 def test_default_takes_parameters_with_two_or_more_axes():
     layout = prunable_layout(network())
     assert layout.names == ("0.weight", "3.weight")
-    assert layout.sizes == [18, 24]
+    assert layout.layers == (18, 24)
     assert layout.n_variables == 42
 
 
@@ -56,7 +61,7 @@ def test_attention_keeps_its_packed_projection():
 def test_split_gives_views_in_the_shapes_of_the_parameters():
     layout = prunable_layout(network())
     flat = torch.arange(42.0)
-    parts = layout.split(flat)
+    parts = layout.spread(flat)
     assert parts["3.weight"].shape == (3, 8)
     assert parts["0.weight"].flatten().tolist() == list(range(18))
     parts["0.weight"].zero_()

@@ -1,0 +1,62 @@
+"""Comparing the outputs of two networks, in float64 where that runs."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from ._graph import tensors_of
+from ._running import run
+
+
+def run_precisely(module: nn.Module, example_inputs: Any) -> list[torch.Tensor]:
+    """Return the outputs of a module in eval mode, computed in float64 if it can.
+
+    A network that makes tensors of its own type runs as it is. The module is not
+    changed: a copy runs.
+    """
+    copied = copy.deepcopy(module)
+    try:
+        outputs = run(copied.double(), in_float64(example_inputs))
+    except RuntimeError:  # types that do not match
+        outputs = run(copy.deepcopy(module), example_inputs)
+    return tensors_of(outputs)
+
+
+def in_float64(inputs: Any) -> Any:
+    """Return inputs, which may be nested, with floating-point tensors in float64."""
+    if isinstance(inputs, torch.Tensor):
+        return inputs.double() if inputs.is_floating_point() else inputs
+    if isinstance(inputs, Mapping):
+        return {name: in_float64(value) for name, value in inputs.items()}
+    if isinstance(inputs, (tuple, list)):
+        return type(inputs)(in_float64(value) for value in inputs)
+    return inputs
+
+
+def relative_difference(first: list[torch.Tensor], second: list[torch.Tensor]) -> float:
+    """Return the largest of |a - b| / (1 + max |a|), infinite if shapes differ or at nan.
+
+    Parameters
+    ----------
+    first, second : list of torch.Tensor
+        Outputs of two networks; the first give the scale.
+
+    Returns
+    -------
+    difference : float
+        At least 0.
+    """
+    if [a.shape for a in first] != [b.shape for b in second]:
+        return float("inf")
+    worst = 0.0
+    for a, b in zip(first, second, strict=True):
+        if a.numel():
+            a, b = a.double(), b.double()
+            distance = ((a - b).abs().max() / (1 + a.abs().max())).item()
+            worst = max(worst, distance if distance == distance else float("inf"))
+    return worst

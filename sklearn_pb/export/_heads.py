@@ -1,0 +1,71 @@
+"""Heads of attention as groups that one mask variable each can switch off."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ._channels import ChannelGroup
+from ._layers import qualified, tied_layers
+
+
+def trace_heads(module: nn.Module) -> list[ChannelGroup]:
+    """Find the attention heads of a network that can be masked and then removed.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network; it is not changed.
+
+    Returns
+    -------
+    groups : list of ChannelGroup
+        One for each ``nn.MultiheadAttention`` of two heads or more, also within
+        ``nn.TransformerEncoderLayer``; not for subclasses, nor where weights are tied
+        or parametrized. A head governs its rows of the projections of query, key and
+        value, of their biases, and of ``bias_k`` and ``bias_v``; without them it adds
+        nothing to the output.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_pb.export import trace_heads
+    >>> [group] = trace_heads(torch.nn.MultiheadAttention(8, 2, bias=False))
+    >>> [(name, axis, index.tolist()) for name, axis, index in group.slices]
+    [('in_proj_weight', 0, [0, 0, 0, 0, 1, 1, 1, 1, 0, ..., 1, 1, 1])]
+    """
+    tied = tied_layers(module)
+    return [
+        ChannelGroup(name, layer.num_heads, _slices(name, layer))
+        for name, layer in module.named_modules()
+        if type(layer) is nn.MultiheadAttention
+        and layer.num_heads > 1
+        and not tied & {layer, layer.out_proj}
+    ]
+
+
+def _slices(
+    name: str, layer: nn.MultiheadAttention
+) -> tuple[tuple[str, int, torch.Tensor], ...]:
+    heads = torch.arange(layer.num_heads).repeat_interleave(layer.head_dim)
+    axes = {
+        "in_proj_weight": 0,
+        "q_proj_weight": 0,
+        "k_proj_weight": 0,
+        "v_proj_weight": 0,
+        "in_proj_bias": 0,
+        "bias_k": 2,
+        "bias_v": 2,
+    }
+    held = {
+        part: parameter for part, parameter in layer.named_parameters(recurse=False)
+    }
+    return tuple(
+        (
+            qualified(name, part),
+            axis,
+            heads.repeat(held[part].shape[axis] // len(heads)),
+        )
+        for part, axis in axes.items()
+        if part in held
+    )
