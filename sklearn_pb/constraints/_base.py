@@ -21,7 +21,7 @@ class Constraint(BaseEstimator, ABC):
     cost, or it moves the probabilities after each step of the optimizer.
     """
 
-    def check(self) -> None:  # noqa: B027 (most have nothing to check)
+    def check(self) -> None:
         """Raise a clear error if a setting is out of its range."""
 
     @abstractmethod
@@ -110,7 +110,7 @@ class ConstraintRun:
         """
         return {}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved state.
 
         Parameters

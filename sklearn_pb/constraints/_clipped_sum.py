@@ -6,6 +6,8 @@ import math
 
 import torch
 
+from ._scratch import Scratch
+
 Bound = float | torch.Tensor
 
 _LIMIT = 200  # evaluations; a warm start needs about three, a cold one about six
@@ -29,6 +31,8 @@ class ClippedSum:
         Weights of the sum, above 0; None is 1.
     rates : torch.Tensor of shape (d,), default=None
         How fast each point falls with the price, above 0; None takes the costs.
+    scratch : Scratch, default=None
+        Where the points are kept; None is memory of their own.
 
     Attributes
     ----------
@@ -43,32 +47,65 @@ class ClippedSum:
         high: Bound,
         costs: torch.Tensor | None = None,
         rates: torch.Tensor | None = None,
+        scratch: Scratch | None = None,
     ) -> None:
-        self.points = torch.empty_like(position)
-        self._free = torch.empty_like(position)
+        self._scratch = Scratch() if scratch is None else scratch
+        self.points = self._scratch.like(position, "points")
+        self._free = self._scratch.like(position, "free")
         self._position = position
         self._low, self._high = low, high
         self._costs = costs
         self._rates = costs if rates is None else rates
+        # A device is asked once for both numbers; a CPU spares the last slope.
+        self._at_once = position.device.type != "cpu"
+        self._slope = math.nan
 
     def at(self, price: float) -> float:
         """Move the points to a price and return their weighted sum."""
-        if self._rates is None:
-            torch.sub(self._position, price, out=self._free)
-        else:
-            torch.add(self._position, self._rates, alpha=-price, out=self._free)
-        torch.clamp(self._free, self._low, self._high, out=self.points)
-        if self._costs is None:
-            return self.points.sum().item()
-        return (self.points * self._costs).sum().item()
+        descend(self._position, price, self._rates, out=self._free)
+        torch.clamp(
+            self._free,
+            self._low,  # type: ignore[arg-type]
+            self._high,  # type: ignore[arg-type]
+            out=self.points,
+        )
+        total = weighted_sum(self.points, self._costs, self._scratch)
+        if not self._at_once:
+            return total.item()
+        value, self._slope = torch.stack([total, self._falling()]).tolist()
+        return value
 
     def slope(self) -> float:
         """Return how fast the sum falls at the last price; call once after `at`."""
-        held = self._free.sub_(self.points).sign_().abs_()
+        return self._slope if self._at_once else self._falling().item()
+
+    def _falling(self) -> torch.Tensor:
+        held = self._free.sub_(self.points).sign_().abs_()  # 1 where at a bound
         if self._rates is None:
-            return len(held) - held.sum().item()
-        free = held.neg_().add_(1).mul_(self._rates)
-        return (free if self._costs is None else free.mul_(self._costs)).sum().item()
+            return len(held) - held.sum()
+        falling = held.neg_().add_(1).mul_(self._rates)
+        return weighted_sum(falling, self._costs, self._scratch)
+
+
+def descend(
+    position: torch.Tensor,
+    price: float,
+    rates: torch.Tensor | None,
+    out: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Return ``position - price * rates``: where the price alone would lead."""
+    if rates is None:
+        return torch.sub(position, price, out=out)
+    return torch.add(position, rates, alpha=-price, out=out)
+
+
+def weighted_sum(
+    values: torch.Tensor, costs: torch.Tensor | None, scratch: Scratch
+) -> torch.Tensor:
+    """Return the sum of values, each times its cost if there are any."""
+    if costs is None:
+        return values.sum()
+    return torch.mul(values, costs, out=scratch.like(values, "products")).sum()
 
 
 def price_for(curve: ClippedSum, total: float, start: float = 0.0) -> float:
@@ -102,9 +139,9 @@ def price_for(curve: ClippedSum, total: float, start: float = 0.0) -> float:
             break
         low, high = (price, high) if excess > 0 else (low, price)
         slope = curve.slope()
-        wanted = price + excess / slope if slope > 0 else math.copysign(math.inf, excess)
+        jump = excess / slope if slope > 0 else math.copysign(math.inf, excess)
         bisect = turn > _PATIENCE and turn % 2 == 1
-        wanted, reach = _guarded(wanted, low, high, reach, bisect)
+        wanted, reach = _guarded(price + jump, low, high, reach, bisect)
         if abs(wanted - price) <= eps * price:
             break
         price = wanted

@@ -118,7 +118,10 @@ class Quota:
         assert self.counts is not None
         groups = zip(scores.split(self.sizes), self.sizes, self.counts, strict=True)
         return torch.cat(
-            [top_k_mask(s, size - round(fraction * (size - k))) for s, size, k in groups]
+            [
+                top_k_mask(s, size - round(fraction * (size - k)))
+                for s, size, k in groups
+            ]
         )
 
     def _with_required(self, scores: torch.Tensor) -> torch.Tensor:
@@ -161,8 +164,9 @@ class CellQuota(Quota):
         m = self.cells.shape[1]
         k = m - round(fraction * (m - self.n))
         padded = torch.cat([scores, scores.new_full((1,), -torch.inf)])
-        best = padded[self.cells].argsort(1, descending=True, stable=True)[:, :k]
-        chosen = self.cells.gather(1, best)
+        cells = self.cells.to(scores.device)
+        best = padded[cells].argsort(dim=1, descending=True, stable=True)[:, :k]
+        chosen = cells.gather(1, best)
         mask = torch.zeros(len(padded), dtype=torch.bool, device=scores.device)
         mask[chosen.flatten()] = True
         return mask[:-1]

@@ -8,6 +8,7 @@ import torch
 
 from ..utils import check_number
 from ._clipped_sum import ClippedSum, price_for
+from ._scratch import Scratch
 
 
 @torch.no_grad()
@@ -74,6 +75,7 @@ def project(
     total: float,
     costs: torch.Tensor | None = None,
     start: float = 0.0,
+    scratch: Scratch | None = None,
 ) -> tuple[torch.Tensor, float]:
     """Return the projection and its price, without checks.
 
@@ -87,15 +89,17 @@ def project(
         What each coordinate counts for.
     start : float, default=0.0
         A price that is close.
+    scratch : Scratch, default=None
+        Memory to work in.
 
     Returns
     -------
     points : torch.Tensor of shape (d,)
-        A new tensor.
+        A new tensor, or one that the scratch will use again.
     price : float
         The multiplier of the sum; NaN if the position is not finite.
     """
-    curve = ClippedSum(position, 0.0, 1.0, costs)
+    curve = ClippedSum(position, 0.0, 1.0, costs, scratch=scratch)
     price = price_for(curve, total, start)
     return curve.points, price
 

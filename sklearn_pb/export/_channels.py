@@ -38,11 +38,15 @@ class ChannelGroup:
     slices : tuple of (str, int, torch.LongTensor)
         Qualified parameter name, axis, and for each row of the parameter along this
         axis the channel that it belongs to, -1 if it is none of this group's.
+    inputs : tuple of (str, int, torch.LongTensor), default=()
+        The same for the inputs of weights that read the channels: of no use any more
+        where a channel is gone.
     """
 
     name: str
     n_channels: int
     slices: tuple[tuple[str, int, torch.Tensor], ...]
+    inputs: tuple[tuple[str, int, torch.Tensor], ...] = ()
 
     def live(self, module: nn.Module) -> torch.Tensor:
         """Return which channels have a weight other than zero.
@@ -59,8 +63,8 @@ class ChannelGroup:
         """
         found = torch.zeros(self.n_channels, dtype=torch.bool)
         for name, axis, index in self.slices:
-            rows = module.get_parameter(name).detach().movedim(axis, 0).flatten(1)
-            alive = (rows != 0).any(1).cpu()
+            rows = module.get_parameter(name).detach().movedim(axis, 0)
+            alive = (rows != 0).reshape(len(rows), -1).any(1).cpu()
             found[index[alive & (index >= 0)]] = True
         return found
 
@@ -149,14 +153,20 @@ def removable_channels(module: nn.Module, example_inputs: Any) -> list[CoupledCh
 
 
 def channel_group(module: nn.Module, coupled: CoupledChannels) -> ChannelGroup:
-    """Return what the channels govern: the output rows among the coupled ones."""
+    """Return what the channels govern, their output rows, and what reads them."""
     slices = tuple(
         (qualified(rows.layer, name), axis, rows.channel)
         for rows in coupled.rows
         if rows.is_output
         for name, axis in governed_axes(module.get_submodule(rows.layer)).items()
     )
-    return ChannelGroup(coupled.name, coupled.n_channels, slices)
+    inputs = tuple(
+        (qualified(rows.layer, "weight"), 1 - axes["weight"], rows.channel)
+        for rows in coupled.rows
+        if not rows.is_output
+        for axes in (governed_axes(module.get_submodule(rows.layer)),)
+    )
+    return ChannelGroup(coupled.name, coupled.n_channels, slices, inputs)
 
 
 def _extend(
@@ -183,10 +193,10 @@ def _disturb_(module: nn.Module) -> None:
 
     for parameter in module.parameters():
         fan_in = parameter.numel() // len(parameter) if parameter.ndim > 1 else 25
-        parameter += noise(parameter, 0.5 / max(fan_in, 1) ** 0.5)
+        parameter.add_(noise(parameter, 0.5 / max(fan_in, 1) ** 0.5))
     for layer in module.modules():
         if isinstance(layer, _NormBase) and layer.running_mean is not None:
-            layer.running_mean += noise(layer.running_mean, 0.3)
+            layer.running_mean.add_(noise(layer.running_mean, 0.3))
 
 
 def _try_removal(

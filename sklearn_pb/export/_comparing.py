@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,7 +40,7 @@ def in_float64(inputs: Any) -> Any:
 
 
 def relative_difference(first: list[torch.Tensor], second: list[torch.Tensor]) -> float:
-    """Return the largest of |a - b| / (1 + max |a|), infinite if shapes differ or at nan.
+    """Return the largest of |a - b| / (1 + max |a|).
 
     Parameters
     ----------
@@ -49,14 +50,19 @@ def relative_difference(first: list[torch.Tensor], second: list[torch.Tensor]) -
     Returns
     -------
     difference : float
-        At least 0.
+        At least 0; infinite if shapes differ or something is not a number.
     """
     if [a.shape for a in first] != [b.shape for b in second]:
         return float("inf")
-    worst = 0.0
-    for a, b in zip(first, second, strict=True):
-        if a.numel():
-            a, b = a.double(), b.double()
-            distance = ((a - b).abs().max() / (1 + a.abs().max())).item()
-            worst = max(worst, distance if distance == distance else float("inf"))
-    return worst
+    differences = [
+        _distance(a.double(), b.double())
+        for a, b in zip(first, second, strict=True)
+        if a.numel()
+    ]
+    return max(differences, default=0.0)
+
+
+def _distance(a: torch.Tensor, b: torch.Tensor) -> float:
+    scale = 1 + a[a.isfinite()].abs().max() if a.isfinite().any() else 1.0
+    distance = ((a - b).abs().masked_fill(a == b, 0.0).max() / scale).item()
+    return math.inf if math.isnan(distance) else distance

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from ._graph import Spot, build_graph, follow_channels
+from ._graph import NOWHERE, Place, Spot, build_graph, follow_channels
 from ._layers import is_producer, is_removable, tied_layers
 
 
@@ -55,9 +55,16 @@ class _Layers:
     def _pruner(self, node: Any) -> Any:
         return self.graph.get_pruner_of_module(node.module)
 
-    def is_output(self, node: Any, side: Any) -> bool:
-        """Whether a side is the output side of a layer."""
+    def is_output(self, place: Place) -> bool:
+        """Whether a place is the output side of a layer."""
+        node, side = place
         return side == self._pruner(node).prune_out_channels
+
+    def ends_at(self, place: Place) -> bool:
+        """Whether a place is an output of the network or a parameter in no layer."""
+        node, _ = place
+        is_end = node.type == self.graph.ops.OPTYPE.OUTPUT
+        return is_end or isinstance(node.module, nn.Parameter)
 
     def size(self, module: nn.Module, is_output: bool) -> int:
         """Return how many channels a side has; 0 if the layer takes any number."""
@@ -86,16 +93,13 @@ def couple_channels(module: nn.Module, example_inputs: Any) -> list[CoupledChann
 def _channel(spots: list[Spot], layers: _Layers) -> _Channel | None:
     """Return the rows of one channel, or None if it cannot be removed."""
     channel: _Channel = defaultdict(list)
-    for (node, side), index in spots:
-        module = node.module
-        if (
-            isinstance(module, nn.Parameter)
-            or node.type == layers.graph.ops.OPTYPE.OUTPUT
-        ):
+    for place, index in spots:
+        if place == NOWHERE or layers.ends_at(place):
             return None
+        module = place[0].module
         if module not in layers.numbers:  # an operation, which holds nothing
             continue
-        is_output = layers.is_output(node, side)
+        is_output = layers.is_output(place)
         size = layers.size(module, is_output)
         if module not in layers.removable or (size and index >= size):
             return None

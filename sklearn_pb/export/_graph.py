@@ -25,6 +25,9 @@ from ._running import as_arguments
 Place = tuple[Any, Callable[..., Any]]
 Spot = tuple[Place, int]  # one index there
 
+# Where indices are that cannot be followed.
+NOWHERE: Place = (None, len)
+
 
 class _Index(NamedTuple):
     """What torch-pruning's index maps take and return, by the names of the fields."""
@@ -133,13 +136,19 @@ def follow_channels(graph: Any, starts: dict[Place, int]) -> list[list[Spot]]:
 def _steps(place: Place, indices: list[int]) -> list[tuple[Place, list[_Index]]]:
     """Return the neighbours of a place, and where its indices arrive in each."""
     node, side = place
-    found = []
+    if node is None:
+        return []
+    found: list[tuple[Place, list[_Index]]] = []
     for dependency in node.dependencies:
         if dependency.is_triggered_by(side):
+            target = (dependency.target, dependency.handler)
             steps = [_Index(index, index) for index in indices]
-            for index_map in dependency.index_mapping:
-                steps = steps if index_map is None else index_map(steps)
-            found.append(((dependency.target, dependency.handler), steps))
+            try:
+                for index_map in filter(None, dependency.index_mapping):
+                    steps = index_map(steps)
+            except Exception:  # a map that torch-pruning filled in wrongly
+                target, steps = NOWHERE, [_Index(0, index) for index in indices]
+            found.append((target, steps))
     return found
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import nn
 
+from ._attention import CompactAttention
 from ._channels import ChannelGroup
 from ._layers import qualified, tied_layers
 
@@ -44,6 +47,42 @@ def trace_heads(module: nn.Module) -> list[ChannelGroup]:
     ]
 
 
+def cut_heads(
+    module: nn.Module, removals: Iterable[tuple[ChannelGroup, torch.Tensor]]
+) -> nn.Module:
+    """Return a network, changed in place, without some heads.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network that was traced, or a copy of it.
+    removals : iterable of (ChannelGroup, torch.BoolTensor of shape (n_heads,))
+        Groups of `trace_heads` with the heads to remove; some heads stay in each.
+
+    Returns
+    -------
+    module : nn.Module
+        The same, or the new attention if the network is nothing else.
+    """
+    for group, removed in removals:
+        whole = module.get_submodule(group.name)
+        assert isinstance(whole, nn.MultiheadAttention)
+        kept = (~removed).nonzero().flatten().tolist()
+        smaller = CompactAttention(whole, kept)
+        if whole is module:
+            return smaller
+        for name, part in list(module.named_modules(remove_duplicate=False)):
+            if part is whole:
+                holder, _, attribute = name.rpartition(".")
+                setattr(module.get_submodule(holder), attribute, smaller)
+    for part in module.modules():
+        if isinstance(part, nn.TransformerEncoder) and any(
+            isinstance(inner, CompactAttention) for inner in part.modules()
+        ):
+            part.use_nested_tensor = False  # which whole attention alone can read
+    return module
+
+
 def _slices(
     name: str, layer: nn.MultiheadAttention
 ) -> tuple[tuple[str, int, torch.Tensor], ...]:
@@ -57,9 +96,7 @@ def _slices(
         "bias_k": 2,
         "bias_v": 2,
     }
-    held = {
-        part: parameter for part, parameter in layer.named_parameters(recurse=False)
-    }
+    held = dict(layer.named_parameters(recurse=False))
     return tuple(
         (
             qualified(name, part),

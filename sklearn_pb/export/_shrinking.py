@@ -28,8 +28,8 @@ def cut_channels_(
     doomed: dict[tuple[str, bool], set[int]] = defaultdict(set)
     for group, removed in removals:
         for layer, is_output, channel in group.rows:
-            rows = (channel >= 0) & removed[channel]
-            doomed[layer, is_output] |= set(rows.nonzero().flatten().tolist())
+            cut = (channel >= 0) & removed[channel]
+            doomed[layer, is_output].update(cut.nonzero().flatten().tolist())
     for (name, is_output), rows in doomed.items():
         if rows:
             _cut_(module.get_submodule(name), is_output, sorted(rows))

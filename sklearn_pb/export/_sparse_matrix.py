@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 LARGEST = 2**31 - 1  # of the indices: 32 bits, which MKL and FBGEMM read directly
+HAVE_MKL = torch.backends.mkl.is_available()
 
 
 class SparseMatrix(nn.Module):
@@ -36,6 +37,8 @@ class SparseMatrix(nn.Module):
         Columns of the entries, row by row.
     values : torch.Tensor of shape (n_nonzeros,)
         The entries.
+    n_nonzeros : int
+        How many there are.
     """
 
     starts: torch.Tensor
@@ -63,12 +66,8 @@ class SparseMatrix(nn.Module):
         self.register_buffer("starts", starts.int())
         self.register_buffer("columns", columns[kept].int())
         self.register_buffer("values", dense.detach()[kept].clone())
+        self.n_nonzeros = self.values.numel()
         self._handle: torch.Tensor | None = None
-
-    @property
-    def n_nonzeros(self) -> int:
-        """Number of entries."""
-        return self.values.numel()
 
     def to_dense(self) -> torch.Tensor:
         """Return the matrix of shape (n_rows, n_columns), exact zeros included."""
@@ -95,26 +94,25 @@ class SparseMatrix(nn.Module):
         self, vector: torch.Tensor, bias: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Return the product with a vector of shape (n_columns,), plus a bias."""
-        plain = not (torch.is_grad_enabled() and vector.requires_grad)
-        if not (plain and self.n_nonzeros and torch.backends.mkl.is_available()):
-            product = self.times(vector[:, None])[:, 0]
-            return product if bias is None else product + bias
-        if bias is None:
-            return torch.mv(self._matrix(), vector)
-        return torch.addmv(bias, self._matrix(), vector)
+        if self.n_nonzeros and not vector.requires_grad and HAVE_MKL:
+            matrix = self._matrix() if self._handle is None else self._handle
+            if bias is None:
+                return torch.mv(matrix, vector)
+            return torch.addmv(bias, matrix, vector)
+        product = self.times(vector[:, None])[:, 0]
+        return product if bias is None else product + bias
 
     def _matrix(self) -> torch.Tensor:
-        """Return torch's tensor of the same memory, made once."""
-        if self._handle is None:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message="Sparse CSR", append=False)
-                self._handle = torch.sparse_csr_tensor(
-                    self.starts,
-                    self.columns,
-                    self.values,
-                    (self.n_rows, self.n_columns),
-                    check_invariants=False,
-                )
+        """Make torch's tensor of the same memory, to be used again."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
+            self._handle = torch.sparse_csr_tensor(
+                self.starts,
+                self.columns,
+                self.values,
+                (self.n_rows, self.n_columns),
+                check_invariants=False,
+            )
         return self._handle
 
     def _apply(self, *args: Any, **kwargs: Any) -> Any:
@@ -124,7 +122,3 @@ class SparseMatrix(nn.Module):
     def __getstate__(self) -> dict[str, Any]:
         """Leave out torch's tensor, so that copies make their own."""
         return {**self.__dict__, "_handle": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take the state over."""
-        super().__setstate__(state)

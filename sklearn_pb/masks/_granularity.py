@@ -253,7 +253,7 @@ def _slices(
     parts: Sequence[Sequence[tuple[str, int, torch.Tensor]]],
     sizes: Sequence[int],
 ) -> list[Slices]:
-    """One placement a parameter and axis; groups may share one, as in a concatenation."""
+    """One placement a parameter and axis; groups of a concatenation share one."""
     indices: dict[tuple[str, int], torch.Tensor] = {}
     start = 0
     for slices, size in zip(parts, sizes, strict=True):

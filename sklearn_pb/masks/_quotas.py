@@ -152,7 +152,9 @@ def erk_counts(layout: MaskLayout, sparsity: float) -> list[int]:
     wanted = torch.zeros_like(sizes)
     free = torch.ones_like(sizes, dtype=torch.bool)
     while free.any():
-        scale = (total - float(sizes[~free].sum())) / float((sizes * shares)[free].sum())
+        scale = (total - float(sizes[~free].sum())) / float(
+            (sizes * shares)[free].sum()
+        )
         full = free & (shares * scale >= 1)
         if not full.any():
             wanted[free] = (sizes * shares * scale)[free]
@@ -196,7 +198,11 @@ def _measured(
             f"{smallest / full:.3%} of them belong to nothing that may be masked."
         )
     return MeasuredQuota(
-        measure, layout.n_variables, sparsity, costs=measure.costs(), at_least_one=floors
+        measure,
+        layout.n_variables,
+        sparsity,
+        costs=measure.costs(),
+        at_least_one=floors,
     )
 
 

@@ -54,8 +54,8 @@ class SearchSpace:
 
     def __post_init__(self) -> None:
         """Without a quota, the number of ones is open."""
-        if self.quota is None:
-            object.__setattr__(self, "quota", Quota([self.n_variables]))
+        quota = self.quota or Quota([self.n_variables])
+        object.__setattr__(self, "quota", quota)
 
     @property
     def sparsity(self) -> float | None:

@@ -13,7 +13,6 @@ from ..constraints import ConstraintRun
 from ..distributions import Direct, Parametrization
 from ._base import Function, Search, SearchSpace
 
-_NO_MOMENTUM = 0.0
 _LEAST = 1e-4  # probabilities that a constraint sets stay this far from 0 and 1
 
 
@@ -35,6 +34,8 @@ class LogitSearch(Search):
         Size of a step of the logits.
     smoothing : float
         Memory of the running mean square that steps are divided by, in [0, 1).
+    momentum : float, default=0.0
+        Memory of the running mean of the gradients, in [0, 1).
     """
 
     def __init__(
@@ -44,6 +45,8 @@ class LogitSearch(Search):
         initial_density: float,
         learning_rate: float,
         smoothing: float,
+        *,
+        momentum: float = 0.0,
     ) -> None:
         super().__init__(space)
         start = roomy_density(initial_density, space.sparsity)
@@ -54,10 +57,10 @@ class LogitSearch(Search):
             )
         self.parametrization = parametrization
         self.logits = parametrization.logits(probabilities)
-        self._optimizer = torch.optim.Adam(  # without momentum: RMSprop, but fused
+        self._optimizer = torch.optim.Adam(  # RMSprop, but fused
             [self.logits],
             lr=learning_rate,
-            betas=(_NO_MOMENTUM, smoothing),
+            betas=(momentum, smoothing),
             eps=1e-30,
             fused=True,
         )

@@ -81,7 +81,9 @@ def test_other_soft_steps(soft_step):
 
 @pytest.mark.parametrize("soft_step", SOFT_STEPS)
 def test_the_gradient_of_cost_and_price_by_differences(soft_step):
-    space = SearchSpace(3, RandomStream(0), constraint=L0Penalty(0.3), dtype=torch.float64)
+    space = SearchSpace(
+        3, RandomStream(0), constraint=L0Penalty(0.3), dtype=torch.float64
+    )
     search = Continuation(soft_step=soft_step, sharpness=LinearSharpness(5)).start(
         space
     )

@@ -6,9 +6,9 @@ import torch
 from skorch import NeuralNetClassifier
 from torch import nn
 
-from sklearn_pb.methods import resolve_method
 from sklearn_pb.constraints import Quota
 from sklearn_pb.masks import SingleWeights, prunable_parameters
+from sklearn_pb.methods import resolve_method
 from sklearn_pb.training import MaskingOptions, Phases, fit_masked
 from sklearn_pb.utils import RandomStream
 
