@@ -79,3 +79,21 @@ class ResNet20(nn.Sequential):
             nn.Flatten(),
             nn.Linear(64, 10),
         )
+
+
+class VGG16(nn.Sequential):
+    """VGG-16 with batch norm for 32 x 32 images: 14.7 million weights."""
+
+    def __init__(self) -> None:
+        layers: list[nn.Module] = []
+        n_in = 3
+        for stage in ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3):
+            for n_out in stage:
+                layers += [
+                    nn.Conv2d(n_in, n_out, 3, padding=1, bias=False),
+                    nn.BatchNorm2d(n_out),
+                    nn.ReLU(),
+                ]
+                n_in = n_out
+            layers.append(nn.MaxPool2d(2))
+        super().__init__(*layers, nn.Flatten(), nn.Linear(512, 10))

@@ -64,9 +64,9 @@ def project_capped_simplex(
         check_positive(costs, "costs", position)
     if out is not None:
         check_like(out, "out", position)
-    points, price = project(position, total, costs)
-    if math.isnan(price):
+    if not bool(position.isfinite().all()):
         raise ValueError("position must be finite, but it holds infinity or NaN.")
+    points, _ = project(position, total, costs)
     return points if out is None else out.copy_(points)
 
 

@@ -51,7 +51,8 @@ def velocity_multipliers(
         "exact" finds the price as a root, "sor" relaxes the sum and then the boxes as
         in equation (20), "jacobi" both from the last sweep as in (22).
     n_iterations : int, default=5
-        Sweeps of "sor" and "jacobi", from multipliers of zero.
+        Sweeps of "sor" and "jacobi", from multipliers of zero. Where the sum is not
+        active there is nothing to iterate: boxes alone are exact at once.
     relaxation : float, default=1.0
         Their factor omega, in (0, 2). With equal costs and m of d coordinates held by
         an active side, "jacobi" converges below 2 / (1 + sqrt(m / d)).

@@ -220,7 +220,12 @@ class MaskPruner(NetworkEstimator):
             )
         granularity = resolve_granularity(self.granularity)
         check_sparsity(self.sparsity)
-        fixed = isinstance(granularity, NofM)
+        fixed = isinstance(granularity, NofM) or method.knows_count
+        if method.knows_count and self.sparsity is not None:
+            raise ValueError(
+                f"sparsity={self.sparsity!r} has no effect with "
+                f"{type(method).__name__}, which brings its own mask; it must be None."
+            )
         if not method.learns and self.sparsity is None and not fixed:
             raise ValueError(
                 f"method={self.method!r} does not learn how many weights to keep; "

@@ -15,7 +15,7 @@ from ..utils import check_number
 from ._channels import ChannelGroup, channel_group, removable_channels
 from ._comparing import relative_difference, run_precisely
 from ._coupling import CoupledChannels
-from ._heads import cut_heads, trace_heads
+from ._heads import cut_heads, trace_heads, unpack_sentences_
 from ._shrinking import cut_channels_
 
 
@@ -49,7 +49,8 @@ def compact(
     -------
     smaller : nn.Module
         Of the user's own classes, with smaller layers; only attention that lost heads
-        becomes `CompactAttention`. Training mode and ``requires_grad`` are as before.
+        becomes `CompactAttention`, and ``nn.TransformerEncoder`` then no longer packs
+        padded sentences. Training mode and ``requires_grad`` are as before.
 
     Raises
     ------
@@ -84,8 +85,9 @@ def compact(
     masked = copy.deepcopy(module)
     _apply_masks_(masked, masks or {})
     removals = _find_dead(masked, example_inputs)
+    unpack_sentences_(masked, [r.group for r in removals if not r.coupled])
     smaller = _without(masked, removals)
-    expected = run_precisely(masked, example_inputs)
+    expected = run_precisely(masked, example_inputs).outputs
     if _difference(smaller, example_inputs, expected) > tolerance:
         wrong = [
             removal.group.name
@@ -151,6 +153,7 @@ def _difference(
     module: nn.Module, example_inputs: Any, expected: list[torch.Tensor]
 ) -> float:
     try:
-        return relative_difference(expected, run_precisely(module, example_inputs))
+        outputs = run_precisely(module, example_inputs).outputs
+        return relative_difference(expected, outputs)
     except Exception:  # shapes that the network does not expect
         return math.inf

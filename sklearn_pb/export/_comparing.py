@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -14,18 +14,26 @@ from ._graph import tensors_of
 from ._running import run
 
 
-def run_precisely(module: nn.Module, example_inputs: Any) -> list[torch.Tensor]:
-    """Return the outputs of a module in eval mode, computed in float64 if it can.
+class PreciseRun(NamedTuple):
+    """A copy of a network, its inputs and its outputs, in float64 if that runs."""
 
-    A network that makes tensors of its own type runs as it is. The module is not
-    changed: a copy runs.
+    module: nn.Module
+    inputs: Any
+    outputs: list[torch.Tensor]
+
+
+def run_precisely(module: nn.Module, example_inputs: Any) -> PreciseRun:
+    """Run a copy of a module in eval mode, in float64 if it can.
+
+    A network that makes tensors of its own type runs as it is.
     """
-    copied = copy.deepcopy(module)
+    copied, inputs = copy.deepcopy(module).double(), in_float64(example_inputs)
     try:
-        outputs = run(copied.double(), in_float64(example_inputs))
+        outputs = run(copied, inputs)
     except RuntimeError:  # types that do not match
-        outputs = run(copy.deepcopy(module), example_inputs)
-    return tensors_of(outputs)
+        copied, inputs = copy.deepcopy(module), example_inputs
+        outputs = run(copied, inputs)
+    return PreciseRun(copied, inputs, tensors_of(outputs))
 
 
 def in_float64(inputs: Any) -> Any:

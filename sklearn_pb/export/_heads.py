@@ -75,12 +75,19 @@ def cut_heads(
             if part is whole:
                 holder, _, attribute = name.rpartition(".")
                 setattr(module.get_submodule(holder), attribute, smaller)
-    for part in module.modules():
-        if isinstance(part, nn.TransformerEncoder) and any(
-            isinstance(inner, CompactAttention) for inner in part.modules()
-        ):
-            part.use_nested_tensor = False  # which whole attention alone can read
     return module
+
+
+def unpack_sentences_(module: nn.Module, removals: Iterable[ChannelGroup]) -> None:
+    """Let encoders pass padded sentences on as they are, if they are to lose heads.
+
+    Whole attention can read them packed, and leaves zeros where the padding was;
+    compact attention cannot, and what is there in its output has no meaning.
+    """
+    changed = {module.get_submodule(group.name) for group in removals}
+    for part in module.modules():
+        if isinstance(part, nn.TransformerEncoder) and changed & set(part.modules()):
+            part.use_nested_tensor = False
 
 
 def _slices(

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from ..utils._validation import check_number
+from ..utils import check_number
 from ._mac_rules import RULES, owner_of
 from ._running import count_samples, run
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from ._sparse_matrix import SparseMatrix
 
+HAVE_MKL = torch.backends.mkl.is_available()
 WIDTH = 64  # columns at a time: their part of the input then stays in the cache
 TABLE = 1 << 19  # numbers in a table of patches, for the same reason
 
@@ -81,15 +83,36 @@ class SparseLinear(_SparseLayer):
         super().__init__(SparseMatrix(linear.weight), linear.bias)
         self.in_features = linear.in_features
         self.out_features = linear.out_features
+        self._plan: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Return the outputs for inputs of shape (..., in_features)."""
         shape = (*input.shape[:-1], self.out_features)
-        if input.numel() == self.in_features:
-            return self.matrix.times_vector(input.reshape(-1), self.bias).view(shape)
+        if input.numel() == self.in_features and HAVE_MKL and not input.requires_grad:
+            matrix, bias = self._plan or self._make_plan()
+            return torch.addmv(bias, matrix, input.reshape(-1)).view(shape)
         rows = input.reshape(-1, self.in_features)
         parts = [self._several(part) for part in rows.split(WIDTH)]
         return (parts[0] if len(parts) == 1 else torch.cat(parts)).view(shape)
+
+    def _make_plan(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Look up for good what one vector needs: small layers spend their time so."""
+        matrix = self.matrix.as_tensor()
+        bias = matrix.values().new_zeros(self.out_features)
+        self._plan = (matrix, bias if self.bias is None else self.bias)
+        return self._plan
+
+    def _apply(self, *args: Any, **kwargs: Any) -> Any:
+        self._plan = None  # the buffers are about to move
+        return super()._apply(*args, **kwargs)
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        self._plan = None
+        super()._load_from_state_dict(*args, **kwargs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the plan out, so that copies make their own."""
+        return {**self.__dict__, "_plan": None}
 
     def _several(self, rows: torch.Tensor) -> torch.Tensor:
         product = self.matrix.times(rows.t().contiguous()).t().contiguous()

@@ -4,6 +4,7 @@ from ._gradient_variance import GradientVariance, gradient_variance
 from ._layer_sparsity import LayerSparsityDisplay
 from ._sparsity_table import format_sparsity_table, sparsity_table
 from ._tradeoff import TradeoffDisplay
+from ._transfer_display import TransferDisplay
 from ._true_gradient import GradientTrajectory, true_gradient_trajectory
 from ._variance_display import VarianceDisplay
 
@@ -12,6 +13,7 @@ __all__ = [
     "GradientVariance",
     "LayerSparsityDisplay",
     "TradeoffDisplay",
+    "TransferDisplay",
     "VarianceDisplay",
     "format_sparsity_table",
     "gradient_variance",

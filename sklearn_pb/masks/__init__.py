@@ -1,5 +1,6 @@
 """What is masked in a network: which weights follow which variable, and how many."""
 
+from ._given import given_variables
 from ._granularity import (
     GRANULARITIES,
     Blocks,
@@ -14,6 +15,7 @@ from ._layout import MaskLayout
 from ._measures import UNITS, Measure, network_measure
 from ._placements import Placement, Singles, Slices, Tiles
 from ._quotas import SCOPES, build_quota, check_sparsity, erk_counts
+from ._reshuffle import reshuffled
 from ._selection import Selectors, prunable_parameters, selects
 
 __all__ = [
@@ -36,8 +38,10 @@ __all__ = [
     "build_quota",
     "check_sparsity",
     "erk_counts",
+    "given_variables",
     "network_measure",
     "prunable_parameters",
+    "reshuffled",
     "resolve_granularity",
     "selects",
 ]

@@ -196,6 +196,8 @@ class Method(BaseEstimator, ABC):
         Whether the cost must be differentiable by the mask.
     learns : bool
         Whether the mask is learned from the cost, so that a penalty can steer it.
+    knows_count : bool
+        Whether the method brings its own number of ones, so that none may be asked for.
     fits_networks : bool
         Whether it can mask a network in training: it needs no more than values of the
         loss at binary masks, or its slope at one mask a step.
@@ -205,6 +207,7 @@ class Method(BaseEstimator, ABC):
     needs_weights: ClassVar[bool] = False
     needs_relaxable: ClassVar[bool] = False
     learns: ClassVar[bool] = True
+    knows_count: ClassVar[bool] = False
 
     @abstractmethod
     def check(self) -> None:

@@ -11,16 +11,23 @@ from ..gradients import ESTIMATORS
 from ..utils import check_choice
 from ._base import Method
 from ._continuation import Continuation
-from ._magnitude import GradualMagnitude, Magnitude
+from ._gradual import Gradual
 from ._monte_carlo import MonteCarlo
+from ._one_shot import OneShot
 from ._straight_through import StraightThrough
 
 PRESETS: dict[str, Callable[[], Method]] = {
     **{name: partial(MonteCarlo, gradient=name) for name in ESTIMATORS},
     "continuous": Continuation,
-    "gmp": GradualMagnitude,
-    "magnitude": Magnitude,
+    "fisher": partial(Gradual, "fisher"),
+    "gmp": Gradual,
+    "lamp": partial(OneShot, "lamp"),
+    "magnitude": OneShot,
+    "magnitude-l1": partial(OneShot, "l1"),
+    "random": partial(OneShot, "random", at=0.0),
+    "snip": partial(OneShot, "snip", at=0.0),
     "straight-through": StraightThrough,
+    "taylor": partial(Gradual, "taylor"),
 }
 
 

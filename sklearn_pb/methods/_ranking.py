@@ -29,8 +29,9 @@ class RankingMethod(Method):
     @property
     def needs_relaxable(self) -> bool:  # type: ignore[override]
         """Whether the criterion looks at the slope of the cost by the mask."""
-        known = isinstance(self.criterion, Criterion) or self.criterion in CRITERIA
-        return known and resolve_criterion(self.criterion).needs_slope
+        criterion = self.criterion
+        kind = CRITERIA.get(criterion) if isinstance(criterion, str) else criterion
+        return getattr(kind, "needs_slope", False)
 
 
 class RankingSearch(Search):

@@ -53,6 +53,11 @@ class Relaxed(Method):
         Memory of the mean of the gradients, in [0, 1). 0 is RMSprop; 0.9 with
         ``smoothing=0.999`` is what Adam usually means.
 
+    saturation : float or None, default=8.0
+        The logits of the sigmoid are kept where ``|logit| <= saturation``, so that
+        they can come back; None lets them go. Other parametrizations have their own
+        limits.
+
     Notes
     -----
     Maddison et al. (2017), Jang et al. (2017): a sample z is a smooth function of
@@ -89,6 +94,7 @@ class Relaxed(Method):
         learning_rate: float = 0.1,
         smoothing: float = 0.9,
         momentum: float = 0.0,
+        saturation: float | None = 8.0,
     ) -> None:
         self.relaxation = relaxation
         self.temperature = temperature
@@ -97,6 +103,7 @@ class Relaxed(Method):
         self.learning_rate = learning_rate
         self.smoothing = smoothing
         self.momentum = momentum
+        self.saturation = saturation
 
     def check(self) -> None:
         """Raise if a hyperparameter is out of its range."""
@@ -117,6 +124,8 @@ class Relaxed(Method):
         check_number(self.learning_rate, "learning_rate", low=0, low_open=True)
         check_number(self.smoothing, "smoothing", low=0, high=1, high_open=True)
         check_number(self.momentum, "momentum", low=0, high=1, high_open=True)
+        if self.saturation is not None:
+            check_number(self.saturation, "saturation", low=0, low_open=True)
 
     def _check_temperature(self) -> None:
         if self.temperature is None:
@@ -175,6 +184,7 @@ class RelaxedSearch(LogitSearch):
         )
         self._relaxation = method._relaxation()
         self._temperature = method.temperature
+        self._saturation = method.saturation
         self._latent = torch.zeros(
             space.n_variables, dtype=space.dtype, device=space.device
         )
@@ -220,6 +230,12 @@ class RelaxedSearch(LogitSearch):
         if isinstance(self.parametrization, Sigmoid):
             return gradient
         return self.parametrization.pull_back(gradient, self._inside())
+
+    def update(self, function: Function | None, slope: torch.Tensor | None) -> None:
+        """Take one step on the logits, then keep them where their gradient lives."""
+        super().update(function, slope)
+        if self._saturation is not None and isinstance(self.parametrization, Sigmoid):
+            self.logits.clamp_(-self._saturation, self._saturation)
 
     def scores(self) -> torch.Tensor:
         """Return what a one is preferred by, finer than probabilities that saturate."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+
+Given = Callable[[Mapping[str, torch.Tensor], bool], tuple[torch.Tensor, torch.Tensor]]
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,10 @@ class Weights:
         Number of weights of each variable.
     layers : sequence of int
         Sizes of consecutive groups of variables that belong to one layer.
+    given : callable, default=None
+        Maps boolean masks by parameter name, and whether all of them must fit, to two
+        (d,) boolean tensors: the variables that they keep (all that they do not
+        name), and those that they name. None where parameters have no names.
 
     Examples
     --------
@@ -34,6 +40,7 @@ class Weights:
     sums: Callable[[float], torch.Tensor]
     counts: torch.Tensor
     layers: Sequence[int]
+    given: Given | None = None
 
     @classmethod
     def single(

@@ -14,7 +14,7 @@ from sklearn.base import clone
 
 from ..constraints import L0Penalty, Quota
 from ..functions import BlackBoxFunction, PseudoBooleanFunction
-from ..methods import Method, Search, SearchSpace, Weights
+from ..methods import CRITERIA, Method, Search, SearchSpace, Weights
 from ..utils import RandomStream
 from ._common import attempt, check_tensor, claim, untouched_global_generators
 
@@ -69,12 +69,20 @@ def check_method(method: Method, *, n_variables: int = 8, n_steps: int = 200) ->
 class _Trial:
     """A method with easy problems to try it on."""
 
-    def __init__(self, method: Method, n_variables: int, n_steps: int) -> None:
+    def __init__(
+        self,
+        method: Method,
+        n_variables: int,
+        n_steps: int,
+        weights: torch.Tensor | None = None,
+    ) -> None:
         self.method = method
         self.d = n_variables
         self.n_steps = n_steps
-        sizes = 1 + torch.arange(n_variables) % 3 / 2
-        self.weights = sizes * (1 - 2 * (torch.arange(n_variables) % 2))
+        if weights is None:
+            sizes = 1 + torch.arange(n_variables) % 3 / 2
+            weights = sizes * (1 - 2 * (torch.arange(n_variables) % 2))
+        self.weights = weights
         self.function = BlackBoxFunction(
             lambda Z: Z @ self.weights.to(Z), n_variables, relaxable=True
         )
@@ -204,9 +212,7 @@ def _check_mask(trial: _Trial) -> None:
 
 def _check_borrowed(trial: _Trial) -> None:
     method, penalty = clone(trial.method), L0Penalty(strength=0.01)
-    space = trial.space(
-        sparsity=0.5, constraint=penalty, groups=(trial.d - 3, 3)
-    )
+    space = trial.space(sparsity=0.5, constraint=penalty, groups=(trial.d - 3, 3))
 
     def contents() -> dict[str, Any]:
         return {
@@ -334,7 +340,9 @@ def _check_resume(trial: _Trial) -> None:
 def _check_harden(trial: _Trial) -> None:
     for sparsity in _SPARSITIES:
         for groups in (None, (1, trial.d - 3, 2)):
-            space = trial.space(sparsity=sparsity, groups=groups, constraint=L0Penalty())
+            space = trial.space(
+                sparsity=sparsity, groups=groups, constraint=L0Penalty()
+            )
             search = trial.start(space)
             trial.masks(search)
             asked = f"sparsity={sparsity} of {trial.d} variables, groups={groups}"
@@ -372,8 +380,15 @@ def _check_released(trial: _Trial) -> None:
 def _check_goal(trial: _Trial) -> None:
     if trial.method.learns:
         _check_lowers_cost(trial)
-    if trial.method.needs_weights:
+    if trial.method.needs_weights and _ranks_by_size(trial.method):
         _check_keeps_largest(trial)
+
+
+def _ranks_by_size(method: Method) -> bool:
+    """Whether larger weights are to be kept; a criterion may say otherwise."""
+    criterion = getattr(method, "criterion", None)
+    kind = CRITERIA.get(criterion) if isinstance(criterion, str) else criterion
+    return getattr(kind, "monotone", True)
 
 
 def _check_lowers_cost(trial: _Trial) -> None:
@@ -394,8 +409,9 @@ def _check_lowers_cost(trial: _Trial) -> None:
 
 def _check_keeps_largest(trial: _Trial) -> None:
     sizes = 1.0 + (torch.arange(trial.d) * 5) % trial.d
-    space = trial.space(weights=Weights.single(lambda: sizes))
-    search = trial.start(space)
+    # A linear cost that each weight lowers by its size: its slope ranks alike.
+    trial = _Trial(trial.method, trial.d, trial.n_steps, weights=-sizes)
+    search = trial.start(trial.space())
     trial.masks(search, 0, trial.n_steps)
     search.advance(1.0)
     kept = sizes[search.harden()].sort().values

@@ -2,6 +2,7 @@
 
 from ._batch_function import BatchFunction
 from ._fit_masked import MaskedFit, MaskingOptions, fit_masked
+from ._fresh_weights import with_fresh_weights
 from ._mask_training import MaskTraining, Phases
 from ._masked_module import MaskedModule
 from ._networks import (
@@ -37,4 +38,5 @@ __all__ = [
     "representation",
     "steady_threads",
     "weighted_loss",
+    "with_fresh_weights",
 ]

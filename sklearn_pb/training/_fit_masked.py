@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import nn
 
 from ..constraints import Constraint, Quota
 from ..exceptions import NonFiniteLossError
-from ..masks import MaskLayout, Placement
+from ..masks import MaskLayout, Placement, given_variables
 from ..methods import Method, SearchSpace, Weights
 from ..utils import RandomStream
 from ._mask_training import MaskTraining
@@ -181,7 +182,12 @@ def _search_space(
         stream,
         quota=options.quota,
         constraint=constraint,
-        weights=Weights(sums, layout.counts().to(device), layout.layers),
+        weights=Weights(
+            sums,
+            layout.counts().to(device),
+            layout.layers,
+            partial(given_variables, layout),
+        ),
         device=device,
     )
 

@@ -11,9 +11,9 @@ from sklearn_pb.gradients import loorf
 from sklearn_pb.methods import (
     PRESETS,
     Continuation,
-    GradualMagnitude,
-    Magnitude,
+    Gradual,
     MonteCarlo,
+    OneShot,
     SearchSpace,
     StraightThrough,
     Weights,
@@ -50,7 +50,7 @@ from sklearn_pb.utils import RandomStream
         (Continuation(soft_step="tanh"), "soft_step='tanh' is unknown; it must be one"),
         (Continuation(soft_step=Algebraic(-1)), "power=-1 must be a number in (0"),
         (Continuation(sharpness=lambda t: t), "sharpness(0.0)=0.0 must be a number"),
-        (GradualMagnitude(n_prunings=0), "n_prunings=0 must be an integer in [1, inf)"),
+        (Gradual(n_prunings=0), "n_prunings=0 must be an integer in [1, inf)"),
     ],
 )
 def test_senseless_hyperparameters_are_refused(method, message):
@@ -100,7 +100,7 @@ def test_parts_may_be_objects():
     torch.testing.assert_close(search.probabilities(), torch.full((3,), 0.1))
 
 
-@pytest.mark.parametrize("method", [Magnitude(), GradualMagnitude()])
+@pytest.mark.parametrize("method", [OneShot(), Gradual()])
 @pytest.mark.parametrize(
     "options",
     [

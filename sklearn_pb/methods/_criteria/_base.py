@@ -39,7 +39,7 @@ class Criterion(BaseEstimator, ABC):
     n_batches: int = 0
     smoothing: float = 1.0
 
-    def check(self) -> None:  # noqa: B027 (most have nothing to check)
+    def check(self) -> None:
         """Raise a clear error if a setting is out of its range."""
 
     def evidence(self, slope: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,6 @@ import torch
 
 from ...utils import check_choice
 from .._base import SearchSpace
-from .._weights import Weights
 from ._base import Criterion
 
 _NORMALIZATIONS = ("mean", "sum")
@@ -29,12 +28,6 @@ class Norm(Criterion):
     def check(self) -> None:
         """Raise if a setting is out of its range."""
         check_choice(self.normalize, "normalize", _NORMALIZATIONS)
-
-    def _total(self, weights: Weights, power: float) -> torch.Tensor:
-        total = weights.sums(power)
-        if self.normalize == "sum":
-            return total
-        return total / weights.counts.clamp(min=1)
 
 
 class L1Norm(Norm):
@@ -62,7 +55,8 @@ class L1Norm(Norm):
     ) -> torch.Tensor:
         """Return the mean or sum of abs(w)."""
         assert space.weights is not None
-        return self._total(space.weights, 1.0)
+        totals, counts = space.weights.sums(1.0), space.weights.counts
+        return totals / counts.clamp(min=1) if self.normalize == "mean" else totals
 
 
 class L2Norm(Norm):
@@ -87,7 +81,9 @@ class L2Norm(Norm):
     ) -> torch.Tensor:
         """Return the root of the mean or sum of w^2."""
         assert space.weights is not None
-        return self._total(space.weights, 2.0).sqrt()
+        if self.normalize == "mean":
+            return space.weights.magnitudes()
+        return space.weights.sums(2.0).sqrt()
 
 
 class Lamp(Criterion):
@@ -97,8 +93,8 @@ class Lamp(Criterion):
     -----
     Lee et al. (2021). The score of a variable is the sum of its w^2, over that of all
     variables of its layer that are not smaller (among equals, those that come after
-    it) and that have not been cut. The largest of a layer scores 1, so that of scores
-    compared over all layers no layer loses everything while another one could give.
+    it) and that have not been cut. The largest of a layer scores 1, so that no layer
+    loses its last variable while another one has more than one.
 
     Examples
     --------
