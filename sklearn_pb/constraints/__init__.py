@@ -3,7 +3,12 @@
 from ._base import Constraint, ConstraintRun
 from ._hardening import split_count, top_k_mask
 from ._l0_penalty import L0Penalty, PenaltyState
+from ._quadratic_pull import QuadraticPull
 from ._quota import CellQuota, MeasuredQuota, Quota
+from ._simplex import project_capped_simplex
+from ._sparsity_projection import SparsityProjection
+from ._velocity import velocity_multipliers
+from ._velocity_constraint import VelocityConstraint
 
 __all__ = [
     "CellQuota",
@@ -12,7 +17,12 @@ __all__ = [
     "L0Penalty",
     "MeasuredQuota",
     "PenaltyState",
+    "QuadraticPull",
     "Quota",
+    "SparsityProjection",
+    "VelocityConstraint",
+    "project_capped_simplex",
     "split_count",
     "top_k_mask",
+    "velocity_multipliers",
 ]

@@ -17,8 +17,9 @@ Values = Callable[[], torch.Tensor]
 class Constraint(BaseEstimator, ABC):
     """Settings of a constraint on a learned mask; `start` begins a run under it.
 
-    A constraint acts in one or both of two ways: it adds a price to the slope of the
-    cost, or it moves the probabilities after each step of the optimizer.
+    A constraint acts in one or more of three ways: it adds a price to the slope of the
+    cost, it pulls the logits, or it moves the probabilities after each step of the
+    optimizer.
     """
 
     def check(self) -> None:
@@ -76,6 +77,36 @@ class ConstraintRun:
         -------
         price : float or torch.Tensor of shape (d,)
             In units of the cost.
+        """
+        return 0.0
+
+    def pull(
+        self,
+        logits: torch.Tensor,
+        slopes: Values,
+        kept: Values,
+        progress: float,
+        step_size: float,
+    ) -> torch.Tensor | float:
+        """Return what is added to the gradient for the logits themselves.
+
+        Parameters
+        ----------
+        logits : torch.Tensor of shape (d,), or (components, d)
+            Where they are, in the units of the method.
+        slopes : callable
+            Gives the absolute gradient for each logit.
+        kept : callable
+            Gives what each of the d variables counts for in the density, in [0, 1].
+        progress : float
+            Fraction of the search done, in [0, 1].
+        step_size : float
+            Fraction of the search that this step is.
+
+        Returns
+        -------
+        pull : float or torch.Tensor shaped as `logits`
+            In units of the cost by the logits.
         """
         return 0.0
 

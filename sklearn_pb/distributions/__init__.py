@@ -10,8 +10,8 @@ from ._concrete import (
     log_odds,
     logistic_noise,
 )
+from ._coupled_samples import CoupledSamples
 from ._couplings import (
-    CoupledSamples,
     DirichletCopula,
     Independent,
     dirichlet_correlation,

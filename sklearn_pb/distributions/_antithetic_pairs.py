@@ -60,6 +60,17 @@ class AntitheticPairs(RegeneratedSamples):
         for block, u in self._uniforms(pair):
             yield block, (1 - u if second else u) < self.probabilities[block]
 
+    def _draw(self, samples: range, dtype: torch.dtype) -> torch.Tensor:
+        if samples.step != 1 or samples.start % 2 or samples.stop % 2:
+            return super()._draw(samples, dtype)
+        theta = self.probabilities
+        z = theta.new_empty(len(samples), len(theta), dtype=dtype)
+        for row in range(0, len(samples), 2):  # the uniforms of a pair are drawn once
+            for block, u in self._uniforms((samples.start + row) // 2):
+                z[row, block] = u < theta[block]
+                z[row + 1, block] = 1 - u < theta[block]
+        return z
+
     def weighted_uniforms(self, weights: torch.Tensor) -> torch.Tensor:
         """Return the sum over all pairs p of ``weights[p] * (u^(p) - 1/2)``.
 

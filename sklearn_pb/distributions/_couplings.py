@@ -2,83 +2,13 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-
 import torch
 
 from ..kernels import backend_for
 from ..utils import RandomStream
+from ._coupled_samples import CoupledSamples
 
 KEPT = 1 << 12  # sample bits: few enough to be no matter of memory
-
-
-class CoupledSamples(ABC):
-    """n samples of independent Bernoulli variables, regenerated on demand.
-
-    The marginals are exact and the coordinates independent of each other; only the n
-    samples of one coordinate may depend on each other.
-
-    Parameters
-    ----------
-    probabilities : torch.Tensor of shape (d,)
-        P(z_i = 1).
-    n_samples : int
-        The number n of samples.
-    stream : RandomStream
-        The address of the draws.
-    """
-
-    def __init__(
-        self, probabilities: torch.Tensor, n_samples: int, stream: RandomStream
-    ) -> None:
-        self.probabilities = probabilities.detach()
-        self.n_samples = n_samples
-        self.stream = stream
-
-    @abstractmethod
-    def draw(self, samples: range) -> torch.Tensor:
-        """Return the samples of the given numbers.
-
-        Parameters
-        ----------
-        samples : range
-            Numbers from 0 to n - 1.
-
-        Returns
-        -------
-        z : torch.Tensor of shape (len(samples), d)
-            Zeros and ones.
-        """
-
-    @abstractmethod
-    def weighted_sum(self, weights: torch.Tensor) -> torch.Tensor:
-        """Return the sum over all samples s of ``weights[s] * z^(s)``.
-
-        Parameters
-        ----------
-        weights : torch.Tensor of shape (n,)
-            One weight a sample.
-
-        Returns
-        -------
-        total : torch.Tensor of shape (d,)
-            The sum; the samples are regenerated, not stored.
-        """
-
-    def correlation(self, part: slice = slice(None)) -> torch.Tensor | float:
-        """Return the correlation of two samples of the same coordinate.
-
-        Parameters
-        ----------
-        part : slice, default=slice(None)
-            The coordinates asked for; all of them by default.
-
-        Returns
-        -------
-        correlation : float or torch.Tensor of shape (d,)
-            0 for independent samples.
-        """
-        return 0.0
 
 
 class KernelSamples(CoupledSamples):
@@ -99,36 +29,22 @@ class KernelSamples(CoupledSamples):
     ) -> None:
         super().__init__(probabilities, n_samples, stream)
         self._kernels = backend_for(probabilities.device)
-        self._kept: torch.Tensor | None = None
 
     def draw(self, samples: range) -> torch.Tensor:
         """Return the samples of the given numbers."""
-        kept = self._few()
-        if kept is None:
-            return self._draw(samples)
-        # A copy: what is done to it must not reach the sums.
-        if len(samples) == self.n_samples and samples.step == 1:
-            return kept.clone()
-        return kept[list(samples)]
+        self._keep_few()
+        return super().draw(samples)
 
     def weighted_sum(self, weights: torch.Tensor) -> torch.Tensor:
         """Return the sum over all samples s of ``weights[s] * z^(s)``."""
-        kept = self._few()
-        if kept is None:
-            return self._weighted_sum(weights)
-        return weights.to(kept.dtype) @ kept
+        self._keep_few()
+        return super().weighted_sum(weights)
 
-    def _few(self) -> torch.Tensor | None:
-        """All samples, if remembering them is cheaper than making them again."""
+    def _keep_few(self) -> None:
+        """Remember all samples, if that is cheaper than making them again."""
         if self._kept is None and self.n_samples * len(self.probabilities) <= KEPT:
-            self._kept = self._draw(range(self.n_samples))
-        return self._kept
-
-    @abstractmethod
-    def _draw(self, samples: range) -> torch.Tensor: ...
-
-    @abstractmethod
-    def _weighted_sum(self, weights: torch.Tensor) -> torch.Tensor: ...
+            every = range(self.n_samples)
+            self._kept = self._draw(every, self.probabilities.dtype)
 
 
 class Independent(KernelSamples):
@@ -150,9 +66,9 @@ class Independent(KernelSamples):
         super().__init__(probabilities, n_samples, stream)
         self._thresholds = self._kernels.bernoulli_thresholds(self.probabilities)
 
-    def _draw(self, samples: range) -> torch.Tensor:
+    def _draw(self, samples: range, dtype: torch.dtype) -> torch.Tensor:
         return self._kernels.bernoulli(
-            self.probabilities, self._thresholds, self.stream, samples
+            self.probabilities, self._thresholds, self.stream, samples, dtype
         )
 
     def _weighted_sum(self, weights: torch.Tensor) -> torch.Tensor:
@@ -201,13 +117,9 @@ class DirichletCopula(KernelSamples):
             self.probabilities, stream, n_samples
         )
 
-    def _draw(self, samples: range) -> torch.Tensor:
+    def _draw(self, samples: range, dtype: torch.dtype) -> torch.Tensor:
         return self._kernels.coupled(
-            self._thresholds,
-            self._complement,
-            self.stream,
-            samples,
-            self.probabilities.dtype,
+            self._thresholds, self._complement, self.stream, samples, dtype
         )
 
     def _weighted_sum(self, weights: torch.Tensor) -> torch.Tensor:

@@ -13,6 +13,8 @@ from typing import ClassVar
 
 import torch
 
+_SAFE = 16.0  # logits up to here have a sigmoid that is neither 0 nor 1
+
 
 class Parametrization(ABC):
     """A map from free parameters r, the *logits*, to probabilities theta in [0, 1]."""
@@ -134,6 +136,13 @@ class Sigmoid(Parametrization):
     def logits(self, probabilities: torch.Tensor) -> torch.Tensor:
         """Return log(theta) - log(1 - theta)."""
         return torch.logit(probabilities)
+
+    def pull_back(self, covariance: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        """Return the covariance itself, but zero where theta is exactly 0 or 1."""
+        low, high = torch.aminmax(logits.detach())
+        if low > -_SAFE and high < _SAFE:
+            return covariance.clone()
+        return super().pull_back(covariance, logits)
 
     def _score_factor(self, logits: torch.Tensor) -> torch.Tensor:
         return logits.new_ones(())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import torch
 
-from ._couplings import CoupledSamples
+from ._coupled_samples import CoupledSamples
 
 BLOCK = 1 << 16  # coordinates drawn at once, with 53 bits each
 
@@ -31,16 +31,15 @@ class RegeneratedSamples(CoupledSamples):
     def _events(self, sample: int) -> Iterator[tuple[slice, torch.Tensor]]:
         """Yield ranges of coordinates and where z = 1 in them."""
 
-    def draw(self, samples: range) -> torch.Tensor:
-        """Return the samples of the given numbers."""
-        z = self.probabilities.new_empty(len(samples), len(self.probabilities))
+    def _draw(self, samples: range, dtype: torch.dtype) -> torch.Tensor:
+        theta = self.probabilities
+        z = theta.new_empty(len(samples), len(theta), dtype=dtype)
         for row, sample in zip(z, samples, strict=True):
             for block, events in self._events(sample):
                 row[block] = events
         return z
 
-    def weighted_sum(self, weights: torch.Tensor) -> torch.Tensor:
-        """Return the sum over all samples s of ``weights[s] * z^(s)``."""
+    def _weighted_sum(self, weights: torch.Tensor) -> torch.Tensor:
         total = torch.zeros_like(self.probabilities)
         for sample, weight in enumerate(weights.tolist()):
             for block, events in self._events(sample):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from ..constraints import Constraint
 from ..masks import (
@@ -16,19 +16,28 @@ from ..masks import (
     Granularity,
     MaskLayout,
     Measure,
-    NofM,
     Selectors,
     build_quota,
-    check_sparsity,
     network_measure,
     prunable_parameters,
     resolve_granularity,
 )
-from ..methods import PRESETS, Method, resolve_method
-from ..training import MaskedFit, MaskingOptions, fit_masked
-from ..utils import RandomStream
+from ..methods import Method
+from ..training import (
+    Course,
+    MaskedFit,
+    MaskingOptions,
+    RunFile,
+    bare_module,
+    fit_masked,
+    run_label,
+)
+from ..utils import Checkpoint, RandomStream
 from ..utils._sklearn import HasMethods, Interval, StrOptions, fit_context
-from ._network_estimator import NetworkEstimator
+from ._check_pruner import check_settings
+from ._network_estimator import NetworkEstimator, Rows, first_rows
+
+_OF_THE_DISPLAY = ("checkpoint", "checkpoint_every", "callback", "verbose")
 
 
 class MaskPruner(NetworkEstimator):
@@ -82,8 +91,20 @@ class MaskPruner(NetworkEstimator):
     device : str, default="auto"
         Where to train; "auto" is the net's own device, or CUDA where there is one for
         a bare module.
+    checkpoint : str or pathlib.Path, default=None
+        A file that keeps the state of the run while `fit` goes. If it exists, `fit`
+        goes on from it and ends with the same result, bit for bit, as a run that was
+        never killed; from the file of a finished run it returns at once. The file of
+        another run (settings, data or seed) is refused.
+    checkpoint_every : "epoch" or float, default=60.0
+        Seconds between two saves, also in the middle of an epoch (but not with
+        accelerate); "epoch" saves at the end of each.
+    callback : callable, default=None
+        Called after each epoch with its record (see `history_`). If it raises
+        StopIteration, the training ends, and the mask is frozen there.
     verbose : int, default=0
-        1 prints the table of epochs.
+        1 prints a line an epoch, 2 also shows a bar within epochs. The `verbose` of a
+        skorch net has no effect.
 
     Attributes
     ----------
@@ -143,6 +164,12 @@ class MaskPruner(NetworkEstimator):
         "rescale": ["boolean"],
         "random_state": ["random_state"],
         "device": [str],
+        "checkpoint": [str, Path, None],
+        "checkpoint_every": [
+            StrOptions({"epoch"}),
+            Interval(Real, 0, None, closed="left"),
+        ],
+        "callback": [callable, None],
         "verbose": ["verbose"],
     }
 
@@ -164,6 +191,9 @@ class MaskPruner(NetworkEstimator):
         rescale: bool = False,
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
+        checkpoint: str | Path | None = None,
+        checkpoint_every: float | str = 60.0,
+        callback: Callable[[dict[str, Any]], object] | None = None,
         verbose: int = 0,
     ) -> None:
         self.estimator = estimator
@@ -181,6 +211,9 @@ class MaskPruner(NetworkEstimator):
         self.rescale = rescale
         self.random_state = random_state
         self.device = device
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
+        self.callback = callback
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=False)
@@ -201,66 +234,115 @@ class MaskPruner(NetworkEstimator):
         self : MaskPruner
             The fitted estimator.
         """
-        self.method_ = self._check_method()
-        self._fit(X, y, sample_weight)
+        self.method_ = check_settings(self)
+        self.__dict__.pop("_paused", None)  # of an earlier run
+        rows = self._check_rows(X, y, sample_weight)
+        stream = RandomStream.from_random_state(self.random_state)
+        file = self._open_file(rows, stream)
+        if file is not None:
+            stream = RandomStream(file.seed)
+        net = self._begin(rows, stream)
+        if file is not None:
+            file = file.begun_with(bare_module(net))
+        self._train(net, rows, stream, self._course(file=file))
         if self._error is not None:
             raise self._error
         return self
 
-    def _check_method(self) -> Method:
-        method = resolve_method(self.method)
-        if not method.fits_networks:
-            fitting = sorted(name for name in PRESETS if PRESETS[name]().fits_networks)
-            reason = "enumerates all masks"
-            if method.needs_relaxable:
-                reason = "needs the slope of the loss at several masks of one batch"
+    @fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> MaskPruner:
+        """Train for one epoch on some data, in a run that goes on from call to call.
+
+        The first call begins the run. Its phases are planned over the `max_epochs` of
+        the net: as many calls with the same data are a call of `fit`, and further ones
+        go on with the fine-tuning. After a call of `fit`, they fine-tune what it has
+        found.
+
+        After each call the estimator is what it would be if the run ended there: its
+        weights are masked, to the wanted sparsity once the search has begun. The next
+        call takes the weights up as they were.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            Inputs, of the same kind in all calls; their number may change.
+        y : array-like of shape (n,)
+            Labels, or values for a regressor.
+        classes : array-like of shape (n_classes,), default=None
+            All labels there will ever be. None takes those of the first call.
+        sample_weight : array-like of shape (n,), default=None
+            Weights of the rows in the loss.
+
+        Returns
+        -------
+        self : MaskPruner
+            The estimator; it can be pickled at this point and train on elsewhere.
+        """
+        method = check_settings(self)
+        if self.checkpoint is not None:
             raise ValueError(
-                f"method={self.method!r} cannot mask a network in training: it "
-                f"{reason}. Use one of {', '.join(map(repr, fitting))}."
+                f"checkpoint={self.checkpoint!r} is for fit; it must be None for "
+                "partial_fit, between whose calls the estimator can be pickled."
             )
-        granularity = resolve_granularity(self.granularity)
-        check_sparsity(self.sparsity)
-        fixed = isinstance(granularity, NofM) or method.knows_count
-        if method.knows_count and self.sparsity is not None:
-            raise ValueError(
-                f"sparsity={self.sparsity!r} has no effect with "
-                f"{type(method).__name__}, which brings its own mask; it must be None."
-            )
-        if not method.learns and self.sparsity is None and not fixed:
-            raise ValueError(
-                f"method={self.method!r} does not learn how many weights to keep; "
-                "sparsity=None must be a number in [0, 1)."
-            )
-        if not method.learns and self.constraint is not None:
-            raise ValueError(
-                f"constraint={self.constraint!r} has no effect with "
-                f"method={self.method!r}, which learns no mask; it must be None."
-            )
-        if self.constraint is not None:
-            self.constraint.check()
-        if self.warmup + self.finetune >= 1:
-            raise ValueError(
-                f"warmup={self.warmup!r} and finetune={self.finetune!r} leave no part "
-                "of the training to the search; their sum must be less than 1."
-            )
-        return method
+        label = run_label(self._run_settings(method), self.estimator, {})
+        paused = getattr(self, "_paused", None)
+        rows = self._check_rows(
+            X, y, sample_weight, classes=classes, first=paused is None
+        )
+        if paused is None:
+            stream = RandomStream.from_random_state(self.random_state)
+            net = self._begin(rows, stream)
+        else:
+            _check_same_run(paused.get("label", label), label)
+            stream, net = RandomStream(paused["seed"]), self.estimator_
+        self.method_ = method
+        self._train(net, rows, stream, self._course(paused=paused, epochs=1))
+        self._paused["label"] = label
+        if self._error is not None:
+            raise self._error
+        return self
+
+    def _course(self, **changes: Any) -> Course:
+        return Course(hook=self.callback, verbose=int(self.verbose), **changes)
+
+    def _open_file(self, rows: Rows, stream: RandomStream) -> RunFile | None:
+        """The file of the run, and where it was when it was last saved."""
+        if self.checkpoint is None:
+            return None
+        settings = self._run_settings(self.method_)
+        if self.random_state is not None:  # else any seed will do, also an old one
+            settings["random_state"] = stream.seed
+        data = {"X": rows.X, "y": rows.y, "sample_weight": rows.sample_weight}
+        label = run_label(settings, self.estimator, data)
+        each_epoch = self.checkpoint_every == "epoch"
+        every = 0.0 if each_epoch else float(self.checkpoint_every)
+        checkpoint = Checkpoint(self.checkpoint, label, every)
+        return RunFile.open(
+            checkpoint,
+            within_epochs=not each_epoch and not hasattr(self.estimator, "accelerator"),
+            seed=stream.seed,
+        )
+
+    def _run_settings(self, method: Method) -> dict[str, Any]:
+        """What a run depends on, but for the network, the data and the seed."""
+        left_out = ("estimator", "random_state", *_OF_THE_DISPLAY)
+        settings = self.get_params(deep=False)
+        return {
+            **{name: v for name, v in settings.items() if name not in left_out},
+            "method": method,
+        }
 
     def _fit_network(
-        self,
-        net: Any,
-        X: np.ndarray,
-        y: np.ndarray,
-        stream: RandomStream,
-        sample_weight: np.ndarray | None,
+        self, net: Any, rows: Rows, stream: RandomStream, course: Course
     ) -> None:
-        module = net.module_
+        module = bare_module(net)
         granularity = resolve_granularity(self.granularity)
         names = prunable_parameters(module, self.include, self.exclude)
-        example = torch.as_tensor(X[:2]).to(net.device or "cpu")
+        example = first_rows(module, rows.X)
         layout = granularity.layout(module, names, example)
         measure = network_measure(self.count, module, layout, example)
-        if self.verbose:
-            net.set_params(verbose=int(self.verbose))
         options = MaskingOptions(
             method=self.method_,
             quota=build_quota(
@@ -276,8 +358,11 @@ class MaskPruner(NetworkEstimator):
             finetune=self.finetune,
             rescale=self.rescale,
         )
-        fit = fit_masked(net, layout, X, y, options, stream, sample_weight)
+        fit = fit_masked(
+            net, layout, rows.X, rows.y, options, stream, rows.sample_weight, course
+        )
         self._keep(fit, layout, measure)
+        self._paused = {**fit.paused, "seed": stream.seed}
 
     def _keep(
         self, fit: MaskedFit, layout: MaskLayout, measure: Measure | None
@@ -296,3 +381,14 @@ class MaskPruner(NetworkEstimator):
             self.sparsity_ = 1 - measure(fit.variables) / measure.full
         self.history_ = fit.history
         self._error = fit.error
+
+
+def _check_same_run(begun_with: dict[str, str], now: dict[str, str]) -> None:
+    """Raise if settings have changed since a run of `partial_fit` began."""
+    changed = [k for k in {**begun_with, **now} if begun_with.get(k) != now.get(k)]
+    if changed:
+        raise ValueError(
+            f"{', '.join(changed)} changed since the first call of partial_fit; the "
+            "run cannot go on with another setting. fit begins anew, and so does a "
+            "clone."
+        )

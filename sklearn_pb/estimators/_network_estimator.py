@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,6 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import (
     ClassifierTags,
     RegressorTags,
@@ -31,6 +31,9 @@ from sklearn.utils.validation import (
 from torch import nn
 
 from ..training import (
+    Processes,
+    bare_module,
+    build_accelerator,
     build_net,
     check_estimator_parameter,
     initialize_net,
@@ -52,6 +55,28 @@ def _is_classifier(self: NetworkEstimator) -> bool:
     return True
 
 
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """What a network is trained on, checked and cast.
+
+    Parameters
+    ----------
+    X : numpy.ndarray of shape (n, ...)
+        Inputs.
+    y : numpy.ndarray of shape (n, ...)
+        Encoded labels, or values.
+    sample_weight : numpy.ndarray of shape (n,) or None
+        Weights of the rows.
+    n_outputs : int
+        Outputs that the network needs.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    sample_weight: np.ndarray | None
+    n_outputs: int
+
+
 class NetworkEstimator(
     ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
@@ -67,41 +92,60 @@ class NetworkEstimator(
 
     @abstractmethod
     def _fit_network(
-        self,
-        net: Any,
-        X: np.ndarray,
-        y: np.ndarray,
-        stream: RandomStream,
-        sample_weight: np.ndarray | None,
+        self, net: Any, rows: Rows, stream: RandomStream, course: Any
     ) -> None:
         """Train an initialised net in place and set the fitted attributes."""
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
-        """Check everything, then train."""
+    def _check_rows(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        classes: Any = None,
+        first: bool = True,
+    ) -> Rows:
+        """Check and cast the data of `fit`, or of a later call of `partial_fit`."""
         check_estimator_parameter(self.estimator)
         X, y = validate_data(
-            self, X, y, allow_nd=True, dtype="numeric", multi_output=True
+            self, X, y, reset=first, allow_nd=True, dtype="numeric", multi_output=True
         )
         self._keeps_integers = _takes_integers(self.estimator)
         X = self._cast(X)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X)
-        y, n_outputs = self._encode_target(y)
-        stream = RandomStream.from_random_state(self.random_state)
+        y, n_outputs = self._encode_target(y, classes, first)
+        return Rows(X, y, sample_weight, n_outputs)
+
+    def _begin(self, rows: Rows, stream: RandomStream) -> Any:
+        """Build and initialise a net of our own."""
         net = build_net(
             self.estimator,
-            n_inputs=int(np.prod(X.shape[1:])),
-            n_outputs=n_outputs,
+            n_inputs=int(np.prod(rows.X.shape[1:])),
+            n_outputs=rows.n_outputs,
             device=self.device,
         )
-        output = initialize_net(net, X, stream.child(0))
-        y = self._match_output(net, y, tuple(output.shape))
-        rows = torch.as_tensor(X[:2]).to(net.device or "cpu")
-        self._layer = last_layer(net.module_, rows)
+        net.set_params(verbose=0)  # ours is what counts
+        build_accelerator(net)
+        if Processes.of(net).count > 1 and self.random_state is None:
+            raise ValueError(
+                "random_state=None draws another seed in each process; it must be an "
+                "integer where several of them train one network."
+            )
+        output = initialize_net(net, rows.X, stream.child(0))
+        self._output_shape = tuple(output.shape)
+        module = bare_module(net)
+        self._layer = last_layer(module, first_rows(module, rows.X))
+        return net
+
+    def _train(self, net: Any, rows: Rows, stream: RandomStream, course: Any) -> None:
+        """Train a net that has begun."""
+        rows = replace(rows, y=self._match_output(net, rows.y, self._output_shape))
         with steady_threads(net.module_):
-            self._fit_network(net, X, y, stream.child(1), sample_weight)
+            self._fit_network(net, rows, stream.child(1), course)
         self.estimator_ = net
-        self._n_features_out = representation(net, self._layer, X[:1]).shape[1]
+        features = representation(net, self._layer, rows.X[:1])
+        self._n_features_out = features.shape[1]
 
     def _cast(self, X: np.ndarray) -> np.ndarray:
         if self._keeps_integers and X.dtype.kind in "iu":
@@ -110,23 +154,44 @@ class NetworkEstimator(
             X = X.astype(np.float32, copy=False)
         return X if X.flags.writeable else X.copy()  # torch wants writable memory
 
-    def _encode_target(self, y: np.ndarray) -> tuple[np.ndarray, int]:
+    def _encode_target(
+        self, y: np.ndarray, classes: Any, first: bool
+    ) -> tuple[np.ndarray, int]:
         """The target as a net takes it, and the number of outputs it needs."""
         if is_regression(self.estimator):
+            if classes is not None:
+                raise ValueError(
+                    f"classes={classes!r} must be None, as "
+                    f"{type(self.estimator).__name__} is a regressor."
+                )
             y = np.asarray(y, dtype=np.float32)
             if y.ndim == 2 and y.shape[1] == 1:
                 y = column_or_1d(y, warn=True)
             self._target_ndim = y.ndim
             return y, 1 if y.ndim == 1 else y.shape[1]
         check_classification_targets(y)
-        encoder = LabelEncoder()
-        encoded = encoder.fit_transform(y).astype(np.int64)
-        self.classes_ = encoder.classes_
-        if len(self.classes_) < 2:
+        y = column_or_1d(y, warn=True)
+        if first:
+            self.classes_ = np.unique(y if classes is None else classes)
+            if len(self.classes_) < 2:
+                raise ValueError(
+                    f"y has only one class, {self.classes_[0]!r}; a classifier needs "
+                    "at least two classes."
+                )
+        elif classes is not None and not np.array_equal(
+            np.unique(classes), self.classes_
+        ):
             raise ValueError(
-                f"y has only one class, {self.classes_[0]!r}; a classifier needs at "
-                "least two classes."
+                f"classes={classes!r} are not those of the first call, "
+                f"{self.classes_!r}."
             )
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"y has labels that are not among the classes: {unknown!r}. Name all "
+                "that there are in the first call of partial_fit (classes=...)."
+            )
+        encoded = np.searchsorted(self.classes_, y).astype(np.int64)
         return encoded, len(self.classes_)
 
     def _match_output(
@@ -270,6 +335,12 @@ def _check_sample_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray:
     if not weight.any():
         raise ValueError("sample_weight is zero for every row; some must be positive.")
     return weight
+
+
+def first_rows(module: nn.Module, X: np.ndarray) -> torch.Tensor:
+    """Two rows where the network is."""
+    parameter = next(module.parameters(), torch.empty(0))
+    return torch.as_tensor(X[:2]).to(parameter.device)
 
 
 def _takes_integers(estimator: Any) -> bool:

@@ -4,14 +4,39 @@ from ._attention import CompactAttention
 from ._channels import ChannelGroup, trace_channels
 from ._compact import compact
 from ._heads import trace_heads
+from ._latency import Latency, measure_latency
 from ._macs import LayerMacs, count_macs, weight_uses
+from ._onnx import to_onnx
+from ._packed import load_packed, packed_metadata, save_packed
+from ._report import report
+from ._report_tables import LayerReport, NetworkReport, Report
+from ._semi_structured import is_n_of_m, to_semi_structured
+from ._sparse_layers import SparseConv, SparseLinear
+from ._sparsify import LayoutChoice, layout_choices, sparsify
 
 __all__ = [
     "ChannelGroup",
     "CompactAttention",
+    "Latency",
     "LayerMacs",
+    "LayerReport",
+    "LayoutChoice",
+    "NetworkReport",
+    "Report",
+    "SparseConv",
+    "SparseLinear",
     "compact",
     "count_macs",
+    "is_n_of_m",
+    "layout_choices",
+    "load_packed",
+    "measure_latency",
+    "packed_metadata",
+    "report",
+    "save_packed",
+    "sparsify",
+    "to_onnx",
+    "to_semi_structured",
     "trace_channels",
     "trace_heads",
     "weight_uses",

@@ -113,7 +113,7 @@ def trace_channels(module: nn.Module, example_inputs: Any) -> list[ChannelGroup]
     ImportError
         If torch-pruning is not installed.
     ExportError
-        If torch-pruning cannot trace the network.
+        If torch-pruning cannot trace the network, or its outputs hold no tensor.
 
     Notes
     -----
@@ -142,8 +142,8 @@ def trace_channels(module: nn.Module, example_inputs: Any) -> list[ChannelGroup]
 
 def removable_channels(module: nn.Module, example_inputs: Any) -> list[CoupledChannels]:
     """Return the coupled channels whose removal is known to change nothing else."""
-    candidates = couple_channels(module, example_inputs)
     probe, inputs, _ = run_precisely(module, example_inputs)
+    candidates = couple_channels(module, example_inputs)
     _disturb_(probe)
 
     def is_safe(groups: list[CoupledChannels]) -> bool:

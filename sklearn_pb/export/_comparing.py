@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from ..exceptions import ExportError
 from ._graph import tensors_of
 from ._running import run
 
@@ -25,7 +26,8 @@ class PreciseRun(NamedTuple):
 def run_precisely(module: nn.Module, example_inputs: Any) -> PreciseRun:
     """Run a copy of a module in eval mode, in float64 if it can.
 
-    A network that makes tensors of its own type runs as it is.
+    A network that makes tensors of its own type runs as it is. Outputs without any
+    tensor are an ExportError, as nothing could be compared.
     """
     copied, inputs = copy.deepcopy(module).double(), in_float64(example_inputs)
     try:
@@ -33,7 +35,13 @@ def run_precisely(module: nn.Module, example_inputs: Any) -> PreciseRun:
     except RuntimeError:  # types that do not match
         copied, inputs = copy.deepcopy(module), example_inputs
         outputs = run(copied, inputs)
-    return PreciseRun(copied, inputs, tensors_of(outputs))
+    tensors = tensors_of(outputs)
+    if not tensors:
+        raise ExportError(
+            f"{type(module).__name__} returns {type(outputs).__name__}, which "
+            "holds no tensor, alone or in tuples, lists and dicts."
+        )
+    return PreciseRun(copied, inputs, tensors)
 
 
 def in_float64(inputs: Any) -> Any:
@@ -43,7 +51,8 @@ def in_float64(inputs: Any) -> Any:
     if isinstance(inputs, Mapping):
         return {name: in_float64(value) for name, value in inputs.items()}
     if isinstance(inputs, (tuple, list)):
-        return type(inputs)(in_float64(value) for value in inputs)
+        values = [in_float64(value) for value in inputs]
+        return values if isinstance(inputs, list) else tuple(values)
     return inputs
 
 

@@ -138,18 +138,25 @@ def _steps(place: Place, indices: list[int]) -> list[tuple[Place, list[_Index]]]
     node, side = place
     if node is None:
         return []
-    found: list[tuple[Place, list[_Index]]] = []
-    for dependency in node.dependencies:
-        if dependency.is_triggered_by(side):
-            target = (dependency.target, dependency.handler)
-            steps = [_Index(index, index) for index in indices]
-            try:
-                for index_map in filter(None, dependency.index_mapping):
-                    steps = index_map(steps)
-            except Exception:  # a map that torch-pruning filled in wrongly
-                target, steps = NOWHERE, [_Index(0, index) for index in indices]
-            found.append((target, steps))
-    return found
+    return [
+        _arrivals(dependency, indices)
+        for dependency in node.dependencies
+        if dependency.is_triggered_by(side)
+    ]
+
+
+def _arrivals(dependency: Any, indices: list[int]) -> tuple[Place, list[_Index]]:
+    """Return the place behind a dependency, and where indices arrive there."""
+    steps = [_Index(index, index) for index in indices]
+    try:
+        for index_map in filter(None, dependency.index_mapping):
+            steps = index_map(steps)
+        known = all(step.idx >= 0 and step.root_idx is not None for step in steps)
+    except Exception:  # a map that torch-pruning filled in wrongly
+        known = False
+    if known:
+        return (dependency.target, dependency.handler), steps
+    return NOWHERE, [_Index(0, index) for index in indices]
 
 
 def _components(spots: list[Spot], pairs: list[tuple[int, int]]) -> list[list[Spot]]:

@@ -27,7 +27,7 @@ def trace_heads(module: nn.Module) -> list[ChannelGroup]:
         ``nn.TransformerEncoderLayer``; not for subclasses, nor where weights are tied
         or parametrized. A head governs its rows of the projections of query, key and
         value, of their biases, and of ``bias_k`` and ``bias_v``; without them it adds
-        nothing to the output.
+        nothing to the output, which reads it by columns of ``out_proj``.
 
     Examples
     --------
@@ -39,7 +39,12 @@ def trace_heads(module: nn.Module) -> list[ChannelGroup]:
     """
     tied = tied_layers(module)
     return [
-        ChannelGroup(name, layer.num_heads, _slices(name, layer))
+        ChannelGroup(
+            name,
+            layer.num_heads,
+            _slices(name, layer),
+            ((qualified(name, "out_proj.weight"), 1, _head_of_rows(layer)),),
+        )
         for name, layer in module.named_modules()
         if type(layer) is nn.MultiheadAttention
         and layer.num_heads > 1
@@ -93,7 +98,7 @@ def unpack_sentences_(module: nn.Module, removals: Iterable[ChannelGroup]) -> No
 def _slices(
     name: str, layer: nn.MultiheadAttention
 ) -> tuple[tuple[str, int, torch.Tensor], ...]:
-    heads = torch.arange(layer.num_heads).repeat_interleave(layer.head_dim)
+    heads = _head_of_rows(layer)
     axes = {
         "in_proj_weight": 0,
         "q_proj_weight": 0,
@@ -113,3 +118,7 @@ def _slices(
         for part, axis in axes.items()
         if part in held
     )
+
+
+def _head_of_rows(layer: nn.MultiheadAttention) -> torch.Tensor:
+    return torch.arange(layer.num_heads).repeat_interleave(layer.head_dim)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
@@ -103,13 +103,15 @@ def measure_latency(
     on_gpu = any(isinstance(value, torch.Tensor) and value.is_cuda for value in values)
 
     def call(module: nn.Module) -> None:
-        with evaluating(module):
-            module(*args, **kwargs)
+        module(*args, **kwargs)
         if on_gpu:
             torch.cuda.synchronize()
 
     actions = {name: partial(call, module) for name, module in modules.items()}
-    with thread_count(threads):
+    with ExitStack() as stack:
+        stack.enter_context(thread_count(threads))
+        for module in modules.values():
+            stack.enter_context(evaluating(module))
         return time_in_turn(actions, repeats)
 
 

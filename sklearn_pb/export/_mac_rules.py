@@ -109,9 +109,7 @@ def _multi_head_attention(
     if kwargs.get("use_separate_proj_weight"):
         names = ("q_proj_weight", "k_proj_weight", "v_proj_weight")
         weights = [kwargs[name] for name in names]
-        costs: Costs = [
-            (w, w.numel() * n) for w, n in zip(weights, rows, strict=True)
-        ]
+        costs: Costs = [(w, w.numel() * n) for w, n in zip(weights, rows, strict=True)]
     else:
         costs = [(args[5], width * width * sum(rows))]
     costs.append((args[11], args[11].numel() * rows[0]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -141,8 +141,25 @@ def weight_uses(
     >>> weight_uses(torch.nn.Conv2d(1, 2, 3), torch.zeros(4, 1, 5, 5))
     {'weight': 9.0, 'bias': 0.0}
     """
+    return sum_uses(module, count_macs(module, example_inputs, n_samples=n_samples))
+
+
+def sum_uses(module: nn.Module, layers: Mapping[str, LayerMacs]) -> dict[str, float]:
+    """Return what `weight_uses` does from what `count_macs` returned.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network.
+    layers : dict of str to LayerMacs
+        Its layers.
+
+    Returns
+    -------
+    uses : dict of str to float
+        For every parameter.
+    """
     uses = {name: 0.0 for name, _ in module.named_parameters()}
-    layers = count_macs(module, example_inputs, n_samples=n_samples)
     for layer in layers.values():
         for name, positions in layer.positions.items():
             uses[name] += positions

@@ -87,13 +87,19 @@ class SparseLinear(_SparseLayer):
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Return the outputs for inputs of shape (..., in_features)."""
-        shape = (*input.shape[:-1], self.out_features)
         if input.numel() == self.in_features and HAVE_MKL and not input.requires_grad:
-            matrix, bias = self._plan or self._make_plan()
-            return torch.addmv(bias, matrix, input.reshape(-1)).view(shape)
+            return self._one(input)
         rows = input.reshape(-1, self.in_features)
         parts = [self._several(part) for part in rows.split(WIDTH)]
-        return (parts[0] if len(parts) == 1 else torch.cat(parts)).view(shape)
+        flat = parts[0] if len(parts) == 1 else torch.cat(parts)
+        return flat.view(*input.shape[:-1], self.out_features)
+
+    def _one(self, input: torch.Tensor) -> torch.Tensor:
+        matrix, bias = self._plan or self._make_plan()
+        if input.ndim == 2:  # the usual shape, the quickest way
+            return torch.addmv(bias, matrix, input[0])[None]
+        product = torch.addmv(bias, matrix, input.reshape(-1))
+        return product.view(*input.shape[:-1], self.out_features)
 
     def _make_plan(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Look up for good what one vector needs: small layers spend their time so."""

@@ -233,9 +233,7 @@ def _choose(
     )
 
 
-def _replace(
-    module: nn.Module, replacements: dict[nn.Module, nn.Module]
-) -> nn.Module:
+def _replace(module: nn.Module, replacements: dict[nn.Module, nn.Module]) -> nn.Module:
     """Put new layers in the places of old ones, under each name that they have."""
     for name, layer in list(module.named_modules(remove_duplicate=False)):
         new = replacements.get(layer, layer)

@@ -10,7 +10,7 @@ from ._base import Costs, GradientEstimate, parametrized, sample_costs, with_tra
 from ._sample_numbers import check_n_samples
 
 
-@with_traits(fewest_samples=2, even_samples=True)
+@with_traits(fewest_samples=2, even_samples=True, samples=AntitheticPairs)
 def arm(
     function: Costs,
     logits: torch.Tensor,
@@ -18,6 +18,7 @@ def arm(
     *,
     n_samples: int = 10,
     parametrization: Parametrization = Sigmoid(),  # noqa: B008 (a frozen value)
+    samples: AntitheticPairs | None = None,
 ) -> GradientEstimate:
     """Estimate the gradient of E[J(z)] by augmenting, REINFORCE and merging.
 
@@ -33,6 +34,8 @@ def arm(
         Number of evaluations, even.
     parametrization : Parametrization, default=Sigmoid()
         The map from logits to probabilities.
+    samples : AntitheticPairs, default=None
+        Samples drawn before, as `traits` says, from this stream; None draws them.
 
     Returns
     -------
@@ -54,7 +57,7 @@ def arm(
     """
     check_n_samples(n_samples, arm, "arm")
     theta = parametrization.probabilities(logits)
-    samples = AntitheticPairs(theta, n_samples, stream)
+    samples = samples or AntitheticPairs(theta, n_samples, stream)
     costs = sample_costs(function, samples)
     gaps = costs[1::2] - costs[::2]
     covariance = samples.weighted_uniforms(gaps * (2 / n_samples))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ..distributions import GaussianCopula, Parametrization, Sigmoid
+from ..distributions import CoupledSamples, GaussianCopula, Parametrization, Sigmoid
 from ..utils import RandomStream
 from ._base import (
     Costs,
@@ -17,7 +17,7 @@ from ._coupled import coupled_estimate
 from ._sample_numbers import check_n_samples
 
 
-@with_traits(fewest_samples=2)
+@with_traits(fewest_samples=2, samples=GaussianCopula)
 def arms_gaussian(
     function: Costs,
     logits: torch.Tensor,
@@ -25,6 +25,7 @@ def arms_gaussian(
     *,
     n_samples: int = 10,
     parametrization: Parametrization = Sigmoid(),  # noqa: B008 (a frozen value)
+    samples: CoupledSamples | None = None,
 ) -> GradientEstimate:
     """Estimate the gradient of E[J(z)] from samples coupled by correlated normals.
 
@@ -40,6 +41,8 @@ def arms_gaussian(
         Number of evaluations, at least 2.
     parametrization : Parametrization, default=Sigmoid()
         The map from logits to probabilities.
+    samples : CoupledSamples, default=None
+        Samples drawn before, as `traits` says, from this stream; None draws them.
 
     Returns
     -------
@@ -60,7 +63,7 @@ def arms_gaussian(
     """
     check_n_samples(n_samples, arms_gaussian, "arms-gaussian")
     theta = parametrization.probabilities(logits)
-    samples = GaussianCopula(theta, n_samples, stream)
+    samples = samples or GaussianCopula(theta, n_samples, stream)
     costs = sample_costs(function, samples)
     weights = leave_one_out_weights(costs)
     return coupled_estimate(samples, weights, costs, logits, parametrization)

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 
 from ..distributions import CoupledSamples, Parametrization
+from ..utils import RandomStream
 
 Costs = Callable[[torch.Tensor], torch.Tensor]
+Samples = Callable[[torch.Tensor, int, RandomStream], CoupledSamples]
 Estimator = TypeVar("Estimator", bound=Callable[..., "GradientEstimate"])
 
 ROWS_AT_ONCE = 1 << 14  # coordinates of the samples held at a time, if d allows
@@ -51,6 +53,10 @@ class Traits:
         The largest d; None is no limit.
     parametrizations : tuple of str, default=None
         Names of the parametrizations it is defined for; None is all of them.
+    samples : callable, default=None
+        The coupling, from probabilities, n and a stream, of an estimator that asks J
+        for each of n samples once, in their order, and for nothing else. Such an
+        estimator takes ``samples=``, where they have been drawn before.
     """
 
     unbiased: bool = True
@@ -59,6 +65,7 @@ class Traits:
     needs_relaxable: bool = False
     most_variables: int | None = None
     parametrizations: tuple[str, ...] | None = None
+    samples: Samples | None = None
 
 
 def with_traits(**traits: Any) -> Callable[[Estimator], Estimator]:
@@ -66,7 +73,7 @@ def with_traits(**traits: Any) -> Callable[[Estimator], Estimator]:
 
     Parameters
     ----------
-    **traits : bool, int or tuple
+    **traits : bool, int, tuple or callable
         Fields of `Traits`.
 
     Returns
@@ -104,7 +111,8 @@ def sample_costs(function: Costs, samples: CoupledSamples) -> torch.Tensor:
     Parameters
     ----------
     function : callable
-        Maps (m, d) points to (m,) costs.
+        Maps (m, d) points to (m,) costs. One with a method ``costs_of(samples)`` is
+        asked that instead, and is free to evaluate the samples as it likes.
     samples : CoupledSamples
         The samples.
 
@@ -113,6 +121,8 @@ def sample_costs(function: Costs, samples: CoupledSamples) -> torch.Tensor:
     costs : torch.Tensor of shape (n,)
         One cost a sample.
     """
+    if hasattr(function, "costs_of"):
+        return function.costs_of(samples)
     n, d = samples.n_samples, len(samples.probabilities)
     chunk = max(1, ROWS_AT_ONCE // d)
     costs = function(samples.draw(range(min(chunk, n)))).detach()

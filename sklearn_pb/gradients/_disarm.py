@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import torch
 
-from ..distributions import AntitheticPairs, Parametrization, Sigmoid
+from ..distributions import AntitheticPairs, CoupledSamples, Parametrization, Sigmoid
 from ..utils import RandomStream
 from ._base import Costs, GradientEstimate, sample_costs, with_traits
 from ._coupled import coupled_estimate
 from ._sample_numbers import check_n_samples
 
 
-@with_traits(fewest_samples=2, even_samples=True)
+@with_traits(fewest_samples=2, even_samples=True, samples=AntitheticPairs)
 def disarm(
     function: Costs,
     logits: torch.Tensor,
@@ -19,6 +19,7 @@ def disarm(
     *,
     n_samples: int = 10,
     parametrization: Parametrization = Sigmoid(),  # noqa: B008 (a frozen value)
+    samples: CoupledSamples | None = None,
 ) -> GradientEstimate:
     """Estimate the gradient of E[J(z)] from antithetic pairs.
 
@@ -34,6 +35,8 @@ def disarm(
         Number of evaluations, even.
     parametrization : Parametrization, default=Sigmoid()
         The map from logits to probabilities.
+    samples : CoupledSamples, default=None
+        Samples drawn before, as `traits` says, from this stream; None draws them.
 
     Returns
     -------
@@ -53,7 +56,7 @@ def disarm(
     """
     check_n_samples(n_samples, disarm, "disarm")
     theta = parametrization.probabilities(logits)
-    samples = AntitheticPairs(theta, n_samples, stream)
+    samples = samples or AntitheticPairs(theta, n_samples, stream)
     costs = sample_costs(function, samples)
     gaps = (costs[::2] - costs[1::2]) / n_samples
     weights = torch.stack([gaps, -gaps], dim=1).flatten()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from ..distributions import Independent, Parametrization, Sigmoid
+from ..distributions import CoupledSamples, Independent, Parametrization, Sigmoid
 from ..utils import RandomStream, check_number
 from ._base import (
     ROWS_AT_ONCE,
@@ -18,7 +18,7 @@ from ._base import (
     parametrized,
 )
 from ._sample_numbers import check_n_samples
-from ._slopes import chunks, costs_and_slopes
+from ._slopes import chunks, slopes_at_samples
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,12 @@ class DoubleControlVariate:
     def traits(self) -> Traits:
         """What it promises and needs."""
         unbiased = self.shrinkage == 1
-        return Traits(unbiased=unbiased, fewest_samples=2, needs_relaxable=True)
+        return Traits(
+            unbiased=unbiased,
+            fewest_samples=2,
+            needs_relaxable=True,
+            samples=Independent,
+        )
 
     def check(self) -> None:
         """Raise if a parameter is out of its range."""
@@ -92,6 +97,7 @@ class DoubleControlVariate:
         *,
         n_samples: int = 10,
         parametrization: Parametrization = Sigmoid(),  # noqa: B008 (a frozen value)
+        samples: CoupledSamples | None = None,
     ) -> GradientEstimate:
         """Estimate the gradient of E[J(z)].
 
@@ -107,6 +113,8 @@ class DoubleControlVariate:
             Number of evaluations with their slopes, at least 2.
         parametrization : Parametrization, default=Sigmoid()
             The map from logits to probabilities.
+        samples : CoupledSamples, default=None
+            Samples drawn before, as `traits` says, from this stream; None draws them.
 
         Returns
         -------
@@ -121,7 +129,7 @@ class DoubleControlVariate:
         self.check()
         check_n_samples(n_samples, self, "double-cv")
         theta = parametrization.probabilities(logits).detach()
-        samples = Independent(theta, n_samples, stream)
+        samples = samples or Independent(theta, n_samples, stream)
         at = _evaluate(function, samples)
         along, distances = _projections(samples, at.total)
         control = (along - at.own) * (self.coefficient / (n_samples - 1))
@@ -153,12 +161,10 @@ class _AtSamples(NamedTuple):
     total: torch.Tensor
 
 
-def _evaluate(function: Costs, samples: Independent) -> _AtSamples:
+def _evaluate(function: Costs, samples: CoupledSamples) -> _AtSamples:
     theta = samples.probabilities
     costs, own, total = [], [], torch.zeros_like(theta)
-    for part in chunks(samples.n_samples, len(theta), ROWS_AT_ONCE):
-        Z = samples.draw(part)
-        values, slopes = costs_and_slopes(function, Z)
+    for Z, values, slopes in slopes_at_samples(function, samples):
         costs.append(values)
         total += slopes.sum(dim=0)
         own.append((slopes * (Z - theta)).sum(dim=1))
@@ -166,7 +172,7 @@ def _evaluate(function: Costs, samples: Independent) -> _AtSamples:
 
 
 def _projections(
-    samples: Independent, direction: torch.Tensor
+    samples: CoupledSamples, direction: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """direction . (z_k - theta) and |z_k - theta|^2 for every sample."""
     theta = samples.probabilities

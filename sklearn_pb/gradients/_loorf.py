@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ..distributions import Independent, Parametrization, Sigmoid
+from ..distributions import CoupledSamples, Independent, Parametrization, Sigmoid
 from ..utils import RandomStream
 from ._base import (
     Costs,
@@ -17,7 +17,7 @@ from ._base import (
 from ._sample_numbers import check_n_samples
 
 
-@with_traits(fewest_samples=2)
+@with_traits(fewest_samples=2, samples=Independent)
 def loorf(
     function: Costs,
     logits: torch.Tensor,
@@ -25,6 +25,7 @@ def loorf(
     *,
     n_samples: int = 10,
     parametrization: Parametrization = Sigmoid(),  # noqa: B008 (a frozen value)
+    samples: CoupledSamples | None = None,
 ) -> GradientEstimate:
     """Estimate the gradient of E[J(z)] with leave-one-out baselines.
 
@@ -40,6 +41,8 @@ def loorf(
         Number of evaluations, at least 2.
     parametrization : Parametrization, default=Sigmoid()
         The map from logits to probabilities.
+    samples : CoupledSamples, default=None
+        Samples drawn before, as `traits` says, from this stream; None draws them.
 
     Returns
     -------
@@ -56,7 +59,8 @@ def loorf(
     Silva (2023), equation (4.14); Kool et al. (2019).
     """
     check_n_samples(n_samples, loorf, "loorf")
-    samples = Independent(parametrization.probabilities(logits), n_samples, stream)
+    theta = parametrization.probabilities(logits)
+    samples = samples or Independent(theta, n_samples, stream)
     costs = sample_costs(function, samples)
     covariance = samples.weighted_sum(leave_one_out_weights(costs))
     return parametrized(covariance, costs, logits, parametrization)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import torch
 
-from ..distributions import Independent, Parametrization, Sigmoid
+from ..distributions import CoupledSamples, Independent, Parametrization, Sigmoid
 from ..utils import RandomStream
 from ._base import Costs, GradientEstimate, parametrized, sample_costs, with_traits
 from ._sample_numbers import check_n_samples
 
 
-@with_traits()
+@with_traits(samples=Independent)
 def reinforce(
     function: Costs,
     logits: torch.Tensor,
@@ -18,6 +18,7 @@ def reinforce(
     *,
     n_samples: int = 10,
     parametrization: Parametrization = Sigmoid(),  # noqa: B008 (a frozen value)
+    samples: CoupledSamples | None = None,
 ) -> GradientEstimate:
     """Estimate the gradient of E[J(z)] by the plain score function.
 
@@ -33,6 +34,8 @@ def reinforce(
         Number of evaluations, at least 1.
     parametrization : Parametrization, default=Sigmoid()
         The map from logits to probabilities.
+    samples : CoupledSamples, default=None
+        Samples drawn before, as `traits` says, from this stream; None draws them.
 
     Returns
     -------
@@ -49,7 +52,8 @@ def reinforce(
     Silva (2023), equation (4.10).
     """
     check_n_samples(n_samples, reinforce, "reinforce")
-    samples = Independent(parametrization.probabilities(logits), n_samples, stream)
+    theta = parametrization.probabilities(logits)
+    samples = samples or Independent(theta, n_samples, stream)
     costs = sample_costs(function, samples)
     covariance = samples.weighted_sum(costs / n_samples)
     covariance.sub_(samples.probabilities, alpha=float(costs.mean()))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 
-from ._base import Costs
+from ..distributions import CoupledSamples
+from ._base import ROWS_AT_ONCE, Costs
 
 
 def relaxed_costs(function: Costs, Z: torch.Tensor) -> torch.Tensor:
@@ -61,6 +64,35 @@ def costs_and_slopes(
         costs = relaxed_costs(function, points)
         (slopes,) = torch.autograd.grad(costs.sum(), points)
     return costs.detach(), slopes
+
+
+def slopes_at_samples(
+    function: Costs, samples: CoupledSamples
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Evaluate every sample with the gradient of its cost, a few at a time.
+
+    Parameters
+    ----------
+    function : callable
+        J: maps (m, d) points to (m,) costs, differentiable in them. One with a method
+        ``costs_and_slopes_of(samples, part)`` is asked that instead.
+    samples : CoupledSamples
+        The samples.
+
+    Yields
+    ------
+    Z : torch.Tensor of shape (m, d)
+        The points.
+    costs : torch.Tensor of shape (m,)
+        One cost a point.
+    slopes : torch.Tensor of shape (m, d)
+        dJ/dz at each point.
+    """
+    ask = getattr(function, "costs_and_slopes_of", None)
+    d = len(samples.probabilities)
+    for part in chunks(samples.n_samples, d, ROWS_AT_ONCE):
+        Z = samples.draw(part)
+        yield Z, *(ask(samples, part) if ask else costs_and_slopes(function, Z))
 
 
 def chunks(n_samples: int, d: int, at_once: int) -> list[range]:

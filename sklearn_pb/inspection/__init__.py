@@ -2,6 +2,7 @@
 
 from ._gradient_variance import GradientVariance, gradient_variance
 from ._layer_sparsity import LayerSparsityDisplay
+from ._report_display import ReportDisplay
 from ._sparsity_table import format_sparsity_table, sparsity_table
 from ._tradeoff import TradeoffDisplay
 from ._transfer_display import TransferDisplay
@@ -12,6 +13,7 @@ __all__ = [
     "GradientTrajectory",
     "GradientVariance",
     "LayerSparsityDisplay",
+    "ReportDisplay",
     "TradeoffDisplay",
     "TransferDisplay",
     "VarianceDisplay",

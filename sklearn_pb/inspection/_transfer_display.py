@@ -150,7 +150,7 @@ class TransferDisplay:
         return self
 
     def _draw_curve(self, ax: Axes, position: int, kwargs: dict[str, Any]) -> Any:
-        """Draw one architecture, a little beside the others, so that bars stay apart."""
+        """Draw one line, a little beside the others, so that bars stay apart."""
         name, curve = list(self.curves.items())[position]
         aside = 1.02 ** (position - (len(self.curves) - 1) / 2)
         style: dict[str, Any] = {

@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 ROWS_ADDED = 8  # at once at least: the sums are read and written once for all of them
-_NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
+_NUMPY = {torch.float32: np.float32, torch.float64: np.float64, torch.uint8: np.uint8}
 _256, _255 = np.array(256, np.float32), np.array(255, np.float32)
 
 
@@ -62,12 +62,13 @@ def bernoulli(
     thresholds: torch.Tensor,
     stream: RandomStream,
     samples: range,
+    dtype: torch.dtype | None = None,
 ) -> torch.Tensor:
     """Samples (m, d) of independent Bernoulli variables."""
     p, limits = probabilities.numpy(), thresholds.numpy()
     cut = tiles(len(samples), len(p), 8)
     event = BernoulliEvent(p, limits, stream, samples, cut)
-    return _samples(event, cut, probabilities.dtype)
+    return _samples(event, cut, dtype or probabilities.dtype)
 
 
 def bernoulli_weighted_sum(

@@ -73,6 +73,7 @@ def bernoulli(
     thresholds: torch.Tensor,
     stream: RandomStream,
     samples: range,
+    dtype: torch.dtype | None = None,
 ) -> torch.Tensor:
     """Samples (m, d) of independent Bernoulli variables."""
     device, limits = probabilities.device, thresholds.long()
@@ -82,7 +83,7 @@ def bernoulli(
     draws = torch.bitwise_right_shift(drawn, lanes * 8) & 0xFF
     fine = _shift(_further_bits(drawn, lanes), 11).double() * 2.0**-53
     tied = (draws == limits) & (fine < probabilities.double() * 256 - limits)
-    return ((draws < limits) | tied).to(probabilities.dtype)
+    return ((draws < limits) | tied).to(dtype or probabilities.dtype)
 
 
 def bernoulli_weighted_sum(
@@ -94,7 +95,8 @@ def bernoulli_weighted_sum(
     """Sum (d,) over the samples s of ``weights[s] * z^(s)``."""
     total = torch.zeros_like(probabilities)
     for s, weight in enumerate(weights.tolist()):
-        z = bernoulli(probabilities, thresholds, stream, range(s, s + 1))
+        one = range(s, s + 1)
+        z = bernoulli(probabilities, thresholds, stream, one, total.dtype)
         total += weight * z[0]
     return total
 

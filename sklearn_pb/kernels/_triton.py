@@ -221,10 +221,11 @@ def bernoulli(
     thresholds: torch.Tensor,
     stream: RandomStream,
     samples: range,
+    dtype: torch.dtype | None = None,
 ) -> torch.Tensor:
     """Samples (m, d) of independent Bernoulli variables."""
     m, p = len(samples), probabilities.contiguous()
-    z = p.new_empty((m, len(p)))
+    z = p.new_empty((m, len(p)), dtype=dtype or p.dtype)
     keys, blocks = _keys(stream, samples, p.device), _blocks(len(p), 8)
     _bernoulli_kernel[(blocks * m,)](
         z, p, thresholds, keys, m, len(p), blocks, WORDS=WORDS, **EXACT

@@ -21,11 +21,18 @@ from ._logit_search import LogitSearch
 from ._monte_carlo import MonteCarlo
 from ._one_shot import OneShot
 from ._presets import PRESETS, resolve_method
+from ._prob_mask import MJ, ProbMask
+from ._relaxed import Relaxed
+from ._sampled_masks import SampledMasks
 from ._straight_through import StraightThrough
+from ._thresholded import Thresholded
+from ._top_scores import TopScores
+from ._two_temperature import TwoTemperature
 from ._weights import Weights
 
 __all__ = [
     "CRITERIA",
+    "MJ",
     "PRESETS",
     "Continuation",
     "Criterion",
@@ -40,12 +47,18 @@ __all__ = [
     "MonteCarlo",
     "Movement",
     "OneShot",
+    "ProbMask",
     "RandomScores",
+    "Relaxed",
+    "SampledMasks",
     "Search",
     "SearchSpace",
     "Snip",
     "StraightThrough",
     "Taylor",
+    "Thresholded",
+    "TopScores",
+    "TwoTemperature",
     "Weights",
     "redrawn",
     "resolve_criterion",

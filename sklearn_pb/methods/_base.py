@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 
 from ..constraints import Constraint, L0Penalty, Quota
 from ..utils import RandomStream
+from ._sampled_masks import SampledMasks
 from ._weights import Weights
 
 Function = Callable[[torch.Tensor], torch.Tensor]
@@ -117,6 +118,17 @@ class Search(ABC):
             Values in [0, 1], without a gradient of its own.
         """
 
+    def sampled(self) -> SampledMasks | None:
+        """Return the masks of this step that `update` will want the costs of.
+
+        Returns
+        -------
+        sampled : SampledMasks or None
+            With it, a trainer can run them in the training pass; None if there is no
+            more than `mask`, or if it is not known yet.
+        """
+        return None
+
     @abstractmethod
     def update(self, function: Function | None, slope: torch.Tensor | None) -> None:
         """Learn from the cost.
@@ -196,17 +208,22 @@ class Method(BaseEstimator, ABC):
         Whether the cost must be differentiable by the mask.
     learns : bool
         Whether the mask is learned from the cost, so that a penalty can steer it.
+    needs_sparsity : bool
+        Whether a search cannot start where the number of ones is open.
     knows_count : bool
         Whether the method brings its own number of ones, so that none may be asked for.
     fits_networks : bool
-        Whether it can mask a network in training: it needs no more than values of the
-        loss at binary masks, or its slope at one mask a step.
+        Whether it can mask a network of any size in training.
+    most_variables : int or None
+        The largest d that a search takes; None is no limit.
     """
 
     fits_networks: ClassVar[bool] = True
+    most_variables: ClassVar[int | None] = None
     needs_weights: ClassVar[bool] = False
     needs_relaxable: ClassVar[bool] = False
     learns: ClassVar[bool] = True
+    needs_sparsity: ClassVar[bool] = False
     knows_count: ClassVar[bool] = False
 
     @abstractmethod

@@ -76,7 +76,7 @@ class LogitSearch(Search):
 
     def update(self, function: Function | None, slope: torch.Tensor | None) -> None:
         """Take one optimizer step on the logits, within the constraint."""
-        self.logits.grad = self._gradient(function, slope)
+        self.logits.grad = self._pulled(self._gradient(function, slope))
         if not self.constraint.confines:
             self._optimizer.step()
             self.parametrization.constrain_(self.logits)
@@ -85,6 +85,13 @@ class LogitSearch(Search):
         self._optimizer.step()
         position = self._position()
         self._move_to(self.constraint.confine_(position, before, self.progress))
+
+    def _pulled(self, gradient: torch.Tensor) -> torch.Tensor:
+        """The gradient with what the constraint adds for the logits themselves."""
+        pull = self.constraint.pull(
+            self.logits, gradient.abs, self._kept, self.progress, self._step_size
+        )
+        return gradient.add_(pull) if isinstance(pull, torch.Tensor) else gradient
 
     def _position(self) -> torch.Tensor:
         """Where a constraint acts: the probabilities, outside [0, 1] if logits are."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..distributions import PRESETS, Independent, Parametrization
+from ..distributions import PRESETS, CoupledSamples, Independent, Parametrization
 from ..gradients import (
     ESTIMATORS,
     EstimatorRun,
@@ -19,7 +19,9 @@ from ..gradients import (
 from ..utils import check_choice, check_number
 from ._base import Function, Method, SearchSpace
 from ._logit_search import LogitSearch
+from ._sampled_masks import SampledMasks
 
+EVALUATIONS = ("whole", "sliced")
 _ESTIMATE, _FORWARD, _LEARNED = 0, 1, 2  # addresses below a step's stream
 
 
@@ -43,6 +45,16 @@ class MonteCarlo(Method):
         Size of a step of the logits (RMSprop).
     smoothing : float, default=0.9
         Memory of RMSprop, in [0, 1).
+    evaluation : {"whole", "sliced"}, default="whole"
+        What n masks are evaluated on when a network is trained. "whole": each on the
+        whole batch, which takes n forward passes and one backward pass. "sliced": each
+        on one of n slices of the batch, whose length differs by a row at most, in one
+        forward and one backward pass. The cost of a mask is then the loss of its slice,
+        so that the differences between slices are noise in the costs; the gradient is
+        as free of a bias as before, of the loss that a network has on so few rows where
+        it is batch norm that sees its slice. A batch of less than two rows a slice is
+        evaluated whole. "sliced" is for estimators that ask for the cost (or slope) of
+        each sample once: their traits name their `samples`.
 
     Notes
     -----
@@ -66,6 +78,7 @@ class MonteCarlo(Method):
         initial_probability: float = 0.5,
         learning_rate: float = 0.1,
         smoothing: float = 0.9,
+        evaluation: str = "whole",
     ) -> None:
         self.gradient = gradient
         self.n_samples = n_samples
@@ -73,6 +86,7 @@ class MonteCarlo(Method):
         self.initial_probability = initial_probability
         self.learning_rate = learning_rate
         self.smoothing = smoothing
+        self.evaluation = evaluation
 
     def check(self) -> None:
         """Raise if a hyperparameter is out of its range."""
@@ -94,6 +108,13 @@ class MonteCarlo(Method):
         )
         check_number(self.learning_rate, "learning_rate", low=0, low_open=True)
         check_number(self.smoothing, "smoothing", low=0, high=1, high_open=True)
+        check_choice(self.evaluation, "evaluation", EVALUATIONS)
+        if self.evaluation == "sliced" and traits_of(estimator).samples is None:
+            raise ValueError(
+                f"evaluation='sliced' does not go with gradient={self.gradient!r}, "
+                "which asks for more than the cost of each sample, each once; it must "
+                "be 'whole'."
+            )
 
     def _check_traits(self, traits: Traits) -> None:
         lowest = traits.fewest_samples
@@ -121,15 +142,18 @@ class MonteCarlo(Method):
 
     @property
     def fits_networks(self) -> bool:  # type: ignore[override]
-        """Whether the gradient needs values at binary masks only, and not all 2^d."""
-        return not self.needs_relaxable and self._most_variables() is None
+        """Whether the gradient is for any number of variables."""
+        return self.most_variables is None
 
-    def _most_variables(self) -> int | None:
-        return traits_of(self._estimator()).most_variables
+    @property
+    def most_variables(self) -> int | None:  # type: ignore[override]
+        """The largest d that the gradient is made for."""
+        known = callable(self.gradient) or self.gradient in ESTIMATORS
+        return traits_of(self._estimator()).most_variables if known else None
 
     def start(self, space: SearchSpace) -> MonteCarloSearch:
         """Begin a search."""
-        most = self._most_variables()
+        most = self.most_variables
         if most is not None and space.n_variables > most:
             raise ValueError(
                 f"n_variables={space.n_variables} is too large for "
@@ -178,22 +202,50 @@ class MonteCarloSearch(LogitSearch):
                 dtype=space.dtype,
             )
         self._n_samples = method.n_samples
+        self._sliced = method.evaluation == "sliced"
+        traits = traits_of(self._estimator)
+        self._draw, self._slopes = traits.samples, traits.needs_relaxable
+        self._samples: CoupledSamples | None = None
+
+    def advance(self, progress: float) -> None:
+        """Begin a step, whose samples are not drawn yet."""
+        super().advance(progress)
+        self._samples = None
 
     def mask(self) -> torch.Tensor:
-        """Return a sample that the gradient estimate does not use."""
-        stream = self.space.stream.child(self.step, _FORWARD)
-        return Independent(self.probabilities(), 1, stream).draw(range(1))[0]
+        """Return the first of the samples that the gradient is estimated from.
+
+        Where the estimator does not say which these are, it is one that it does not
+        use.
+        """
+        if self._draw is None:
+            stream = self.space.stream.child(self.step, _FORWARD)
+            return Independent(self.probabilities(), 1, stream).draw(range(1))[0]
+        if self._samples is None:
+            stream = self.space.stream.child(self.step, _ESTIMATE)
+            self._samples = self._draw(self.probabilities(), self._n_samples, stream)
+            self._samples.keep()
+        return self._samples.draw(range(1))[0]
+
+    def sampled(self) -> SampledMasks | None:
+        """Return the samples, once `mask` has drawn them."""
+        if self._samples is None:
+            return None
+        return SampledMasks(self._samples, self._sliced, self._slopes)
 
     def _gradient(
         self, function: Function | None, slope: torch.Tensor | None
     ) -> torch.Tensor:
         assert function is not None
+        drawn = {} if self._samples is None else {"samples": self._samples}
+        self._samples = None
         gradient = self._estimator(
             function,
             self.logits,
             self.space.stream.child(self.step, _ESTIMATE),
             n_samples=self._n_samples,
             parametrization=self.parametrization,
+            **drawn,
         ).gradient
         if self.space.constraint is None:
             return gradient

@@ -14,20 +14,32 @@ from ._continuation import Continuation
 from ._gradual import Gradual
 from ._monte_carlo import MonteCarlo
 from ._one_shot import OneShot
+from ._prob_mask import MJ, ProbMask
+from ._relaxed import Relaxed
 from ._straight_through import StraightThrough
+from ._thresholded import Thresholded
+from ._top_scores import TopScores
+from ._two_temperature import TwoTemperature
 
 PRESETS: dict[str, Callable[[], Method]] = {
     **{name: partial(MonteCarlo, gradient=name) for name in ESTIMATORS},
+    "concrete": partial(Relaxed, "concrete"),
     "continuous": Continuation,
+    "edge-popup": TopScores,
     "fisher": partial(Gradual, "fisher"),
     "gmp": Gradual,
+    "hard-concrete": partial(Relaxed, "hard-concrete"),
     "lamp": partial(OneShot, "lamp"),
     "magnitude": OneShot,
     "magnitude-l1": partial(OneShot, "l1"),
+    "mj": MJ,
+    "piggyback": Thresholded,
+    "probmask": ProbMask,
     "random": partial(OneShot, "random", at=0.0),
     "snip": partial(OneShot, "snip", at=0.0),
     "straight-through": StraightThrough,
     "taylor": partial(Gradual, "taylor"),
+    "two-temperature": TwoTemperature,
 }
 
 

@@ -30,9 +30,9 @@ class ProbMask(Relaxed):
         Probability of a one at the start, in (0, 1).
     learning_rate : float, default=0.03
         Size of a step of the probabilities.
-    smoothing : float, default=0.9
+    smoothing : float, default=0.999
         Memory of the mean square that steps are divided by, in [0, 1).
-    momentum : float, default=0.0
+    momentum : float, default=0.9
         Memory of the mean of the gradients, in [0, 1).
     saturation : float or None, default=8.0
         As for `Relaxed`; of no effect with the direct parametrization.
@@ -58,8 +58,8 @@ class ProbMask(Relaxed):
         parametrization: str | Parametrization = "direct",
         initial_probability: float = 0.9,
         learning_rate: float = 0.03,
-        smoothing: float = 0.9,
-        momentum: float = 0.0,
+        smoothing: float = 0.999,
+        momentum: float = 0.9,
         saturation: float | None = 8.0,
     ) -> None:
         super().__init__(
@@ -96,9 +96,9 @@ class MJ(ProbMask):
         Probability of a one at the start, in (0, 1).
     learning_rate : float, default=0.03
         Size of a step of the probabilities.
-    smoothing : float, default=0.9
+    smoothing : float, default=0.999
         Memory of the mean square that steps are divided by, in [0, 1).
-    momentum : float, default=0.0
+    momentum : float, default=0.9
         Memory of the mean of the gradients, in [0, 1).
     saturation : float or None, default=8.0
         As for `Relaxed`; of no effect with the direct parametrization.
@@ -111,7 +111,7 @@ class MJ(ProbMask):
     Examples
     --------
     >>> from sklearn_pb.methods import MJ
-    >>> MJ(learning_rate=0.001, momentum=0.9, smoothing=0.999).default_constraint()
+    >>> MJ(learning_rate=0.001).default_constraint()
     VelocityConstraint()
     """
 

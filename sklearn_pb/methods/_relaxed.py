@@ -67,11 +67,12 @@ class Relaxed(Method):
     a step, as large as the mask: `MonteCarlo` with the gradient "concrete" averages
     several, for functions that are cheap.
 
-    With the direct parametrization, samples are drawn for theta clamped to
-    [eps, 1 - eps] of `Direct`, and the slope passes the clamp unchanged: what a
-    constraint has set to zero, or beyond, can come back. Oh et al., appendix B, clamp
-    too; their equation (26) divides the log-odds alone by the temperature, which is a
-    misprint.
+    With the direct parametrization a constraint may set theta to 0 or 1, or beyond.
+    Samples are drawn for theta clamped to [0, 1] (Oh et al., appendix C), and are
+    certain there, without a slope: what is zero stays zero, but for what momentum and
+    the constraint do. The factor 1 / (theta (1 - theta)) of slopes is limited to its
+    value at the eps of `Direct`. Equation (26) of the same divides the log-odds alone
+    by the temperature, which is a misprint.
 
     Examples
     --------
@@ -207,15 +208,10 @@ class RelaxedSearch(LogitSearch):
         return self.relaxation.relax_(self._mask.copy_(self._latent))
 
     def _odds(self) -> torch.Tensor:
-        """The log-odds of the ones, of clamped probabilities if they are the logits."""
+        """The log-odds of the ones."""
         if isinstance(self.parametrization, Sigmoid):  # where theta rounds to 1, too
             return self.logits.clamp(-_FARTHEST, _FARTHEST)
-        return log_odds(self.parametrization.probabilities(self._inside()))
-
-    def _inside(self) -> torch.Tensor:
-        inside = self.logits.clone()
-        self.parametrization.constrain_(inside)
-        return inside
+        return log_odds(self.probabilities())
 
     def _gradient(
         self, function: Function | None, slope: torch.Tensor | None
@@ -227,9 +223,17 @@ class RelaxedSearch(LogitSearch):
         if isinstance(price, torch.Tensor) or price != 0:
             kept = relaxation.kept_probability(self._odds())
             gradient.add_(kept.addcmul_(kept, kept, value=-1).mul_(price))
+        return self._pull_back(gradient)
+
+    def _pull_back(self, gradient: torch.Tensor) -> torch.Tensor:
+        """The gradient for the logits of one for the log-odds."""
         if isinstance(self.parametrization, Sigmoid):
             return gradient
-        return self.parametrization.pull_back(gradient, self._inside())
+        inside = self.logits.clone()
+        self.parametrization.constrain_(inside)  # the factor 1 / theta is limited
+        gradient = self.parametrization.pull_back(gradient, inside)
+        theta = self.probabilities()
+        return gradient.masked_fill_((theta <= 0) | (theta >= 1), 0.0)
 
     def update(self, function: Function | None, slope: torch.Tensor | None) -> None:
         """Take one step on the logits, then keep them where their gradient lives."""

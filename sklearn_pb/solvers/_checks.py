@@ -43,6 +43,12 @@ def check_fits(
             f"method={given!r} ranks the weights of a network, and a pseudo-Boolean "
             f"function has none; use one of {_presets(function.relaxable)}."
         )
+    if method.needs_sparsity:
+        raise ValueError(
+            f"method={given!r} keeps a number of ones that is fixed beforehand, and "
+            "the points of a pseudo-Boolean function have as many as they like; use "
+            f"one of {_presets(function.relaxable)}."
+        )
     if method.needs_relaxable and not function.relaxable:
         raise ValueError(
             f"method={given!r} needs a cost that is differentiable on [0, 1]^d, and "
@@ -64,7 +70,8 @@ def _presets(relaxable: bool) -> str:
     return ", ".join(
         repr(name)
         for name, method in methods.items()
-        if not method.needs_weights and (relaxable or not method.needs_relaxable)
+        if not (method.needs_weights or method.needs_sparsity)
+        and (relaxable or not method.needs_relaxable)
     )
 
 

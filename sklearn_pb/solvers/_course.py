@@ -10,8 +10,8 @@ import torch
 
 from ..budget import BudgetExhausted, Evaluator
 from ..exceptions import ObjectiveError
+from ..utils import Checkpoint
 from ._base import Run
-from ._checkpoint import Checkpoint
 from ._history import History
 
 Callback = Callable[[dict[str, Any]], object]

@@ -14,10 +14,9 @@ from ..budget import Budget
 from ..constraints import L0Penalty
 from ..functions import BlackBoxFunction, PseudoBooleanFunction
 from ..methods import Method
-from ..utils import RandomStream, check_number
+from ..utils import Checkpoint, RandomStream, check_number
 from ._auto import choose
 from ._base import Solver
-from ._checkpoint import Checkpoint
 from ._checks import (
     check_budget,
     check_device,

@@ -12,10 +12,9 @@ from ..budget import Budget, Evaluator
 from ..constraints import L0Penalty
 from ..functions import PseudoBooleanFunction, with_price
 from ..methods import Method
-from ..utils import RandomStream
+from ..utils import Checkpoint, RandomStream
 from ._base import Run, Solver, Start
 from ._begin import begin
-from ._checkpoint import Checkpoint
 from ._course import Callback, Course, RunState, follow
 
 _MESSAGES = {

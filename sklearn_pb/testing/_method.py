@@ -95,8 +95,10 @@ class _Trial:
         **changes: Any,
     ) -> SearchSpace:
         """A space that suits the method, apart from the changes."""
-        if self.method.needs_weights:
-            sparsity = 0.5 if sparsity is None else sparsity
+        method = self.method
+        if sparsity is None and (method.needs_weights or method.needs_sparsity):
+            sparsity = 0.5
+        if method.needs_weights:
             changes = {"weights": Weights.single(lambda: self.weights), **changes}
         quota = Quota.proportional(groups or (self.d,), sparsity)
         return SearchSpace(self.d, RandomStream(seed), quota=quota, **changes)

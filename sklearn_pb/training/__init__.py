@@ -1,7 +1,10 @@
 """Training of masked networks, through skorch."""
 
+from ._accelerate import Processes, bare_module, build_accelerator
 from ._batch_function import BatchFunction
-from ._fit_masked import MaskedFit, MaskingOptions, fit_masked
+from ._checkpoint_label import run_label
+from ._checkpoint_run import RunFile
+from ._fit_masked import Course, MaskedFit, MaskingOptions, fit_masked
 from ._fresh_weights import with_fresh_weights
 from ._mask_training import MaskTraining, Phases
 from ._masked_module import MaskedModule
@@ -20,14 +23,19 @@ from ._threads import steady_threads
 
 __all__ = [
     "BatchFunction",
+    "Course",
     "MaskTraining",
     "MaskedFit",
     "MaskedModule",
     "MaskingOptions",
     "Phases",
+    "Processes",
+    "RunFile",
     "SeededDraws",
     "SmallNetwork",
     "WeightedInputs",
+    "bare_module",
+    "build_accelerator",
     "build_net",
     "check_estimator_parameter",
     "fit_masked",
@@ -36,6 +44,7 @@ __all__ = [
     "is_regression",
     "last_layer",
     "representation",
+    "run_label",
     "steady_threads",
     "weighted_loss",
     "with_fresh_weights",

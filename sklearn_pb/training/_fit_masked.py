@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,8 +19,17 @@ from ..exceptions import NonFiniteLossError
 from ..masks import MaskLayout, Placement, given_variables
 from ..methods import Method, SearchSpace, Weights
 from ..utils import RandomStream
+from ._accelerate import Processes, bare_module
+from ._checkpoint_run import (
+    MaskedRun,
+    RunFile,
+    RunKeeper,
+    epochs_done,
+    passing_over,
+)
 from ._mask_training import MaskTraining
 from ._masked_module import MaskedModule
+from ._progress import Hook, Report, epoch_record
 from ._sample_weight import weighted_loss
 from ._seeding import SeededDraws
 
@@ -69,12 +79,40 @@ class MaskedFit:
         One record an epoch.
     error : NonFiniteLossError or None
         Why training stopped early; everything else is then the last good state.
+    paused : dict
+        What `partial_fit` needs to train on: plain values.
     """
 
     variables: torch.Tensor
     masks: dict[str, torch.Tensor]
     history: list[dict[str, Any]]
     error: NonFiniteLossError | None
+    paused: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Course:
+    """How far `fit_masked` goes, and who is told of it.
+
+    Parameters
+    ----------
+    file : RunFile or None, default=None
+        Where the state of the run is kept.
+    paused : dict or None, default=None
+        Where an earlier call with the same net has ended.
+    epochs : int or None, default=None
+        Epochs to train; None trains the rest of the net's own, and freezes the mask.
+    hook : callable or None, default=None
+        Called with the record of each epoch.
+    verbose : int, default=0
+        1 prints a line an epoch, 2 also shows a bar within epochs.
+    """
+
+    file: RunFile | None = None
+    paused: dict[str, Any] | None = None
+    epochs: int | None = None
+    hook: Hook | None = None
+    verbose: int = 0
 
 
 def fit_masked(
@@ -85,6 +123,7 @@ def fit_masked(
     options: MaskingOptions,
     stream: RandomStream,
     sample_weight: np.ndarray | None = None,
+    course: Course | None = None,
 ) -> MaskedFit:
     """Train an initialised net while a method searches for its mask.
 
@@ -102,47 +141,134 @@ def fit_masked(
         Where every draw of the run comes from.
     sample_weight : numpy.ndarray of shape (n,), default=None
         Weights of the rows.
+    course : Course, default=None
+        How far to go; None is a whole run that nobody watches.
 
     Returns
     -------
     fit : MaskedFit
         Masks and history.
     """
-    module = net.module_
+    course = course or Course()
+    error = None
+    with ExitStack() as stack:
+        module = bare_module(net)
+        stack.callback(setattr, net, "module_", module)
+        if not options.train_weights:
+            stack.enter_context(_frozen_others(module, layout))
+        run = _begin(net, module, layout, options, stream, course.paused)
+        state = _where_to_begin(run, course)
+        training, masked = run.training, run.training.masked
+        net.module_ = run.processes.around(net, masked)
+        inputs: Any = X
+        if sample_weight is not None:
+            inputs = stack.enter_context(weighted_loss(net, X, sample_weight))
+        keeper = RunKeeper(run, course.file, state)
+        report = Report(
+            training,
+            options.quota.sparsity,
+            course.hook,
+            course.verbose if run.processes.is_main else 0,
+        )
+        stack.callback(report.close)
+        stack.callback(setattr, net, "callbacks_", run.callbacks)
+        ours = [("report", report), ("keeper", keeper)]
+        net.callbacks_ = [("mask", training), *run.callbacks, *ours]
+        try:
+            _train(net, inputs, y, keeper, course.epochs)
+        except NonFiniteLossError as stopped:
+            error = stopped
+        if not training.frozen and (course.epochs is None or error is not None):
+            training.freeze(warn=error is None)
+        paused = _paused(run, whole=course.epochs is None)
+        masked.mask = training.hardened()
+        masked.bake()
+    return MaskedFit(
+        masked.mask.bool().cpu(),
+        layout.masks(masked.mask),
+        [epoch_record(row) for row in net.history],
+        error,
+        paused,
+    )
+
+
+def _begin(
+    net: NeuralNet,
+    module: nn.Module,
+    layout: MaskLayout,
+    options: MaskingOptions,
+    stream: RandomStream,
+    paused: dict[str, Any] | None,
+) -> MaskedRun:
+    """The parts of a run, as they are before its first step or were at the last."""
+    processes = Processes.of(net)
+    # After a whole run the weights have their scale baked in.
+    rescale = options.rescale and (paused is None or paused["weights"] is not None)
     masked = MaskedModule(
-        module, layout, rescale=options.rescale, train_weights=options.train_weights
+        module, layout, rescale=rescale, train_weights=options.train_weights
     )
     device = layout.parameters(module)[0].device
-    masked.draws = SeededDraws(stream.child(_LAYERS).torch_generator(device))
+    layers = stream.child(_LAYERS, *[processes.rank] * (not processes.is_main))
+    masked.draws = SeededDraws(layers.torch_generator(device))
     space = _search_space(masked, options, stream.child(_SEARCH), device)
     # A supermask has no weights to warm up or fine-tune: all of the run is search.
     parts = (options.warmup, options.finetune) if options.train_weights else (0, 0)
     training = MaskTraining(masked, lambda: options.method.start(space), *parts)
-    error = None
+    training.processes = processes
+    return MaskedRun(net, training, list(net.callbacks_), processes)
+
+
+def _where_to_begin(run: MaskedRun, course: Course) -> dict[str, Any] | None:
+    """The state to put back once skorch has begun to train, if there is any."""
+    if course.file is not None and course.file.state is not None:
+        return course.file.state
+    if course.paused is None:
+        return None
+    masked = run.training.masked
+    weights = course.paused["weights"]
+    if weights is not None:  # not as they were baked for `predict`
+        with torch.no_grad():
+            for parameter, weight in zip(masked.weights.parameters, weights, strict=True):
+                parameter.copy_(weight)
+    run.training.load_state_dict(course.paused["mask"])
+    run.load_draws(course.paused["draws"])
+    return run.state()
+
+
+def _paused(run: MaskedRun, *, whole: bool) -> dict[str, Any]:
+    """What the net itself does not keep; after a whole run that is little."""
+    masked, mask = run.training.masked, run.training.state_dict()
+    draws = masked.draws
+    own = None if draws is None else draws.generator.get_state()
+    weights = None
+    if whole:
+        mask["search"] = None
+    else:
+        weights = [p.detach().clone() for p in masked.weights.parameters]
+    return {
+        "weights": weights,
+        "mask": deepcopy(mask),
+        "draws": run.processes.gather(own),
+    }
+
+
+def _train(
+    net: NeuralNet, inputs: Any, y: np.ndarray, keeper: RunKeeper, epochs: int | None
+) -> None:
+    """What `partial_fit` of skorch does, for the epochs that are left."""
+    state = keeper.state
+    if state is not None and state["finished"]:
+        keeper.run.load(state)
+        return
+    if epochs is None:
+        epochs = net.max_epochs - (0 if state is None else epochs_done(state))
     with ExitStack() as stack:
-        if not options.train_weights:
-            stack.enter_context(_frozen_others(module, layout))
-        net.module_ = masked
-        stack.callback(setattr, net, "module_", module)
-        inputs: Any = X
-        if sample_weight is not None:
-            inputs = stack.enter_context(weighted_loss(net, X, sample_weight))
-        net.callbacks_.insert(0, ("mask", training.initialize()))
-        stack.callback(net.callbacks_.pop, 0)
-        try:
-            net.partial_fit(inputs, y)
-        except NonFiniteLossError as stopped:
-            error = stopped
-        if not training.frozen:
-            training.freeze(warn=error is None)
-        masked.bake()
-    assert masked.mask is not None
-    return MaskedFit(
-        masked.mask.bool().cpu(),
-        layout.masks(masked.mask),
-        [_record(row) for row in net.history],
-        error,
-    )
+        if state is not None and state["batches"]:
+            stack.enter_context(passing_over(net, keeper))
+        net.notify("on_train_begin", X=inputs, y=y)
+        with suppress(KeyboardInterrupt):
+            net.fit_loop(inputs, y, epochs=epochs)
+        net.notify("on_train_end", X=inputs, y=y)
 
 
 @contextmanager
@@ -191,11 +317,3 @@ def _search_space(
         device=device,
     )
 
-
-def _record(row: dict[str, Any]) -> dict[str, Any]:
-    """The scalar entries of an epoch of skorch's history."""
-    return {
-        key: value
-        for key, value in row.items()
-        if key != "batches" and not key.endswith(("_best", "batch_count"))
-    }

@@ -36,15 +36,15 @@ def with_fresh_weights(estimator: Any, stream: RandomStream) -> Any:
         If a layer has weights and no ``reset_parameters``.
     """
     if isinstance(estimator, nn.Module):
-        return _redrawn(estimator, stream)
+        return _draw_again_(deepcopy(estimator), stream)
     if isinstance(estimator, NeuralNet) and isinstance(estimator.module, nn.Module):
-        net = clone(estimator)
-        return net.set_params(module=_redrawn(net.module, stream))
+        estimator = clone(estimator)  # with a copy of its module
+        _draw_again_(estimator.module, stream)
     return estimator
 
 
-def _redrawn(module: nn.Module, stream: RandomStream) -> nn.Module:
-    module = deepcopy(module).cpu()
+def _draw_again_(module: nn.Module, stream: RandomStream) -> nn.Module:
+    module.cpu()
     # Children first: a parent may have its own idea of how they start.
     layers = list(module.named_modules())[::-1]
     with SeededDraws(stream.torch_generator()):

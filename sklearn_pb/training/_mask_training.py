@@ -13,10 +13,12 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 
-from ..exceptions import NonFiniteLossError, SparsityWarning
+from ..exceptions import NonFiniteLossError, ObjectiveError, SparsityWarning
 from ..methods import Search
+from ._accelerate import Processes
 from ._batch_function import BatchFunction
 from ._masked_module import MaskedModule
+from ._sampled_pass import SampledPass
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,12 @@ class MaskTraining(Callback):
         The search, once it has begun.
     frozen : bool
         Whether the mask is final.
+    steps_per_epoch : int
+        Number of training steps of an epoch, known once the first has begun.
+    good : dict or None
+        The state at the start of the epoch, for when the loss is not finite.
+    processes : Processes
+        All that train this network together; this one alone, if nobody says otherwise.
     """
 
     def __init__(
@@ -108,7 +116,10 @@ class MaskTraining(Callback):
         self.frozen = False
         self._phases: Phases | None = None
         self._step = 0
-        self._good: dict[str, Any] | None = None
+        self.steps_per_epoch = 0
+        self._density: float | None = None  # of a run that went on, until it is known
+        self.good: dict[str, Any] | None = None
+        self.processes = Processes()
 
     def on_epoch_begin(
         self, net: NeuralNet, dataset_train: Any = None, **kwargs: Any
@@ -116,8 +127,11 @@ class MaskTraining(Callback):
         """Count the steps of the run at its first epoch; keep the last good state."""
         if self._phases is None:
             steps = len(net.get_iterator(dataset_train, training=True))
+            self.steps_per_epoch = steps
             self.plan(net.max_epochs * steps)
-        self._good = {
+        # By epochs, as the parts of a run may differ in their number of steps.
+        self._step = (len(net.history) - 1) * self.steps_per_epoch
+        self.good = {
             "module": deepcopy(self.masked.module.state_dict()),
             "search": deepcopy(self.search.state_dict()) if self.search else None,
             "mask": self.masked.mask if self.frozen else None,
@@ -146,8 +160,11 @@ class MaskTraining(Callback):
             if self.search is None:
                 self.search = self.start_search()
             if self._due():
+                self._density = None
                 self.search.advance(self._phases.progress(self._step))
                 self.masked.mask = self.search.mask()
+                sampled = self.search.sampled()
+                self.masked.runner = sampled and SampledPass(self.masked, sampled)
             self.masked.wants_slope = self.search.needs_slope and self._due()
 
     def on_grad_computed(
@@ -155,10 +172,18 @@ class MaskTraining(Callback):
     ) -> None:
         """Let the search learn from the batch."""
         slope = self.masked.collect()
+        seen, self.masked.runner = self.masked.runner, None
         if self.frozen or self.search is None or not self._due():
             return
-        with torch.no_grad():
-            self.search.update(BatchFunction(net, self.masked, batch), slope)
+        try:
+            with torch.no_grad(), self.processes.apart(net):
+                function = BatchFunction(net, self.masked, batch, seen)
+                self.search.update(self.processes.function(function), slope)
+        except ObjectiveError as error:
+            self._restore()
+            raise NonFiniteLossError(
+                f"{error} The state at the start of epoch {len(net.history)} was kept."
+            ) from error
 
     def on_batch_end(
         self,
@@ -183,7 +208,7 @@ class MaskTraining(Callback):
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Record how sparse the mask is."""
         net.history.record("phase", self.phase)
-        net.history.record("sparsity", 1 - self._density())
+        net.history.record("sparsity", 1 - self.density())
         strength = getattr(self.search, "strength", None)
         if strength is not None:
             net.history.record("strength", strength)
@@ -207,6 +232,7 @@ class MaskTraining(Callback):
             self.search = self.start_search()
         if warn and self.search.space.quota.counts is not None:
             self._warn_if_far(self.search)
+        self._density = None
         hard = self.search.harden()
         self.masked.mask = hard.to(self.search.space.dtype)
         self.masked.wants_slope = False
@@ -217,18 +243,78 @@ class MaskTraining(Callback):
         assert self.search is not None and self._phases is not None
         return (self._step - self._phases.search) % self.search.interval == 0
 
-    def _density(self) -> float:
+    def density(self) -> float:
+        """Return the fraction of ones that the mask has or is heading for.
+
+        Returns
+        -------
+        density : float
+            In [0, 1].
+        """
+        if self._density is not None:
+            return self._density
         if self.frozen:
             assert self.masked.mask is not None
             return float(self.masked.mask.mean())
         return 1.0 if self.search is None else self.search.density()
 
-    @staticmethod
-    def _warn_if_far(search: Search) -> None:
+    def hardened(self) -> torch.Tensor:
+        """Return the mask that a run would have which ended here.
+
+        Returns
+        -------
+        mask : torch.Tensor of shape (d,)
+            Zeros and ones; only ones in the warm-up.
+        """
+        if self.frozen:
+            assert self.masked.mask is not None
+            return self.masked.mask
+        if self.search is None:
+            layout = self.masked.layout
+            like = layout.parameters(self.masked.module)[0]
+            return torch.ones(layout.n_variables, device=like.device)
+        return self.search.harden().to(self.search.space.dtype)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is needed to go on between two steps.
+
+        Returns
+        -------
+        state : dict
+            Numbers and tensors, which are not copied.
+        """
+        return {
+            "step": self._step,
+            "frozen": self.frozen,
+            "mask": self.masked.mask,
+            "density": self.density(),
+            "search": self.search.state_dict() if self.search else None,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state.
+
+        Parameters
+        ----------
+        state : dict
+            What `state_dict` returned.
+        """
+        self._step = state["step"]
+        self.frozen = state["frozen"]
+        self.masked.mask = None if state["mask"] is None else state["mask"].clone()
+        self._density = state["density"]
+        if state["search"] is None:
+            self.search = None
+            return
+        if self.search is None:
+            self.search = self.start_search()
+        self.search.load_state_dict(deepcopy(state["search"]))
+
+    def _warn_if_far(self, search: Search) -> None:
         quota = search.space.quota
         if getattr(search, "strength", None) is None or quota.sparsity is None:
             return
-        own, wanted = search.density(), 1 - quota.sparsity
+        own, wanted = self.density(), 1 - quota.sparsity
         if not wanted / 2 <= own <= 2 * wanted:
             warnings.warn(
                 f"the learned mask keeps {own:.2%} of the weights by itself, but is "
@@ -239,12 +325,12 @@ class MaskTraining(Callback):
             )
 
     def _restore(self) -> None:
-        assert self._good is not None
-        self.masked.module.load_state_dict(self._good["module"])
-        if self._good["mask"] is not None:
-            self.masked.mask = self._good["mask"]
-        elif self._good["search"] is not None:
+        assert self.good is not None
+        self.masked.module.load_state_dict(self.good["module"])
+        if self.good["mask"] is not None:
+            self.masked.mask = self.good["mask"]
+        elif self.good["search"] is not None:
             assert self.search is not None
-            self.search.load_state_dict(self._good["search"])
+            self.search.load_state_dict(self.good["search"])
         else:
             self.search = None

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..masks import MaskLayout, Placement, Singles
+from ..masks import MaskLayout
+from ._lent_weights import LentWeights
 from ._seeding import SeededDraws
 
 
@@ -43,6 +44,11 @@ class MaskedModule(nn.Module):
         Whether `collect` gives the slope of the loss by the mask.
     draws : SeededDraws or None
         Where random layers draw in training; dropped when the module has none.
+    runner : callable or None
+        Runs a forward pass, given its positional and named arguments, in place of
+        `masked_run`.
+    takes_channels_last : bool or None
+        Whether it runs on images stored by channels; None as long as nobody has tried.
     """
 
     mask: torch.Tensor | None
@@ -63,24 +69,56 @@ class MaskedModule(nn.Module):
         self.mask = None
         self.wants_slope = False
         self.draws: SeededDraws | None = None
-        self._weights: list[torch.Tensor] | None = None  # while masked ones are lent
-        self._masked: list[torch.Tensor] | None = None  # memory for them, kept
+        self.runner: Any = None
+        self.takes_channels_last: bool | None = None
+        self.weights = LentWeights(module, layout, rescale)
         self._slope: torch.Tensor | None = None
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the module with its masked weights."""
-        if self.mask is not None:
-            self._lend()
+        return (self.runner or self.masked_run)(args, kwargs)
+
+    def masked_run(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """Run the module under `mask`.
+
+        Parameters
+        ----------
+        args : tuple
+            Positional arguments.
+        kwargs : dict
+            Named arguments.
+
+        Returns
+        -------
+        output : object
+            Of the module.
+        """
+        if self.mask is not None and not self.weights.lent:  # else a second pass
+            self.weights.lend(self.mask)
         try:
-            output = self._run(args, kwargs)
+            output = self.run(args, kwargs)
         except BaseException:
-            self._take_back()
+            self.weights.take_back()
             raise
         if not torch.is_grad_enabled():
-            self._take_back()
+            self.weights.take_back()
         return output
 
-    def _run(self, args: Any, kwargs: Any) -> Any:
+    def run(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """Run the module as it is; random layers draw from `draws`.
+
+        Parameters
+        ----------
+        args : tuple
+            Positional arguments.
+        kwargs : dict
+            Named arguments.
+
+        Returns
+        -------
+        output : object
+            Of the module.
+        """
         if not self.training or self.draws is None:
             return self.module(*args, **kwargs)
         with self.draws:
@@ -98,117 +136,76 @@ class MaskedModule(nn.Module):
             Derivative of the loss by each entry of the mask, if `wants_slope`. Its
             memory is used again by the next call.
         """
-        if self._weights is None or self.mask is None:
+        if not self.weights.lent or self.mask is None:
             return None
-        self._take_back()
-        slope = self._empty_slope() if self.wants_slope else None
-        with torch.no_grad():
-            for placement, scale in zip(
-                self.layout.placements, self._scales(), strict=True
-            ):
-                weight = self.module.get_parameter(placement.name)
-                if weight.grad is None:
-                    if slope is not None and isinstance(placement, Singles):
-                        placement.view(slope).zero_()
-                    continue
+        self.weights.take_back()
+        parameters, slope = self.weights.parameters, None
+        if self.wants_slope:
+            if self._slope is None:
+                self._slope = torch.empty_like(self.mask)
+            slope = self._slope
+            self.weights.put_slope(self.mask, [p.grad for p in parameters], slope)
+        for parameter, placement, scale in zip(
+            parameters,
+            self.layout.placements,
+            self.weights.scales(self.mask),
+            strict=True,
+        ):
+            if not self.train_weights:
+                parameter.grad = None
+            elif parameter.grad is not None:
                 if scale != 1:
-                    weight.grad.mul_(scale)
-                if slope is not None:
-                    _add_slope(placement, weight, slope)
-                if self.train_weights:
-                    weight.grad.mul_(placement.spread(self.mask))
-                else:
-                    weight.grad = None
+                    parameter.grad.mul_(scale)
+                parameter.grad.mul_(placement.spread(self.mask))
         return slope
 
     @contextmanager
     def trial(self, mask: torch.Tensor) -> Iterator[None]:
         """Try a mask: in this context forward passes leave no trace in the module.
 
+        Gradients are off, but may be switched on again; `slope` then ends a pass.
+
         Parameters
         ----------
         mask : torch.Tensor of shape (d,)
             Values in [0, 1]. Running statistics of batch norm are put back.
         """
-        before = self.mask
+        before = self.mask, self.runner
         buffers = [(b, b.clone()) for b in self.module.buffers()]
-        self.mask = mask
+        self.mask, self.runner = mask, None
         try:
             with torch.no_grad():
                 yield
         finally:
-            self.mask = before
-            for buffer, value in buffers:
-                buffer.copy_(value)
+            self.weights.take_back()
+            self.mask, self.runner = before
+            with torch.no_grad():
+                for buffer, value in buffers:
+                    buffer.copy_(value)
+
+    def slope(self, loss: torch.Tensor) -> torch.Tensor:
+        """Return the slope of a loss by the mask, and leave the gradients as they are.
+
+        Parameters
+        ----------
+        loss : torch.Tensor
+            One number, with its autograd graph.
+
+        Returns
+        -------
+        slope : torch.Tensor of shape (d,)
+            A new tensor; the weights have been taken back.
+        """
+        assert self.mask is not None
+        parameters = self.weights.parameters
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+        self.weights.take_back()
+        slope = torch.empty_like(self.mask, dtype=parameters[0].dtype)
+        with torch.no_grad():
+            self.weights.put_slope(self.mask, gradients, slope)
+        return slope
 
     def bake(self) -> None:
         """Write the mask (and the rescaling) into the weights, for good."""
-        self._lend()
-        assert self._weights is not None
-        with torch.no_grad():
-            for weight, masked in zip(
-                self._weights, self._parameters_now(), strict=True
-            ):
-                weight.copy_(masked)
-        self._take_back()
-
-    def _parameters_now(self) -> list[nn.Parameter]:
-        return self.layout.parameters(self.module)
-
-    def _lend(self) -> None:
-        if self._weights is not None:  # a second pass of the same step
-            return
         assert self.mask is not None
-        parameters = self._parameters_now()
-        if self._masked is None:
-            self._masked = [torch.empty_like(p) for p in parameters]
-        self._weights = [p.data for p in parameters]
-        for parameter, masked, placement, scale in zip(
-            parameters,
-            self._masked,
-            self.layout.placements,
-            self._scales(),
-            strict=True,
-        ):
-            torch.mul(parameter.data, placement.spread(self.mask), out=masked.data)
-            if scale != 1:
-                masked.data.mul_(scale)
-            parameter.data = masked.data
-
-    def _take_back(self) -> None:
-        if self._weights is None:
-            return
-        for parameter, weight in zip(
-            self._parameters_now(), self._weights, strict=True
-        ):
-            parameter.data = weight
-        self._weights = None
-
-    def _empty_slope(self) -> torch.Tensor:
-        assert self.mask is not None
-        if self._slope is None:
-            self._slope = torch.empty_like(self.mask)
-        if not all(isinstance(p, Singles) for p in self.layout.placements):
-            self._slope.zero_()
-        return self._slope
-
-    def _scales(self) -> list[float]:
-        assert self.mask is not None
-        if not self.rescale:
-            return [1.0] * len(self.layout.placements)
-        means = [
-            float(placement.spread(self.mask).mean())
-            if len(placement.shape) >= 2
-            else 1.0
-            for placement in self.layout.placements
-        ]
-        return [1 / mean if mean > 0 else 1.0 for mean in means]
-
-
-def _add_slope(placement: Placement, weight: nn.Parameter, slope: torch.Tensor) -> None:
-    """Add the slope by each variable of a parameter: the sum of gradient x weight."""
-    assert weight.grad is not None
-    if isinstance(placement, Singles):  # without a product of its own
-        torch.mul(weight.grad, weight, out=placement.view(slope))
-    else:
-        placement.add_sums_(weight.grad * weight, slope)
+        self.weights.bake(self.mask)

@@ -162,10 +162,11 @@ def initialize_net(net: NeuralNet, X: Any, stream: RandomStream) -> Any:
         if net.get_params(deep=False).get(f"{iterator}__generator") is None:
             generator = stream.child(part).torch_generator()
             net.set_params(**{f"{iterator}__generator": generator})
-    device = net.device or "cpu"
     with SeededDraws(stream.child(0).torch_generator("cpu")):
         net.initialize()
         net.module_.eval()
+        # Not the net's own device, which is None where accelerate places modules.
+        parameter = next(net.module_.parameters(), torch.empty(0))
         with torch.no_grad():
-            output = net.infer(torch.as_tensor(X[:2]).to(device))
+            output = net.infer(torch.as_tensor(X[:2]).to(parameter.device))
     return output[0] if isinstance(output, tuple) else output

@@ -79,6 +79,24 @@ def weighted_loss(
         net.module_ = module
 
 
+def batch_weight(net: NeuralNet, X: Any) -> torch.Tensor | None:
+    """Return the weights of the rows of a batch.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        The net.
+    X : object
+        Inputs of the batch, as the iterator gave them.
+
+    Returns
+    -------
+    weight : torch.Tensor of shape (n,) or None
+        None where rows have no weights.
+    """
+    return X[_WEIGHT] if isinstance(net.module_, WeightedInputs) else None
+
+
 def _weighted_mean(losses: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
     assert weight is not None
     weight = weight.to(losses)

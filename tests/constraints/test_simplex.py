@@ -210,16 +210,21 @@ def count_evaluations(monkeypatch):
     return seen
 
 
-def test_few_passes_are_made(monkeypatch):
+@pytest.mark.parametrize("weighted", [False, True])
+def test_few_passes_are_made(monkeypatch, weighted):
     generator = torch.Generator().manual_seed(0)
-    theta, price = project(torch.rand(50_000, generator=generator), 2500.0)
+    costs = None
+    if weighted:
+        costs = torch.rand(50_000, generator=generator).mul_(4).exp_()
+        costs /= costs.mean()
+    theta, price = project(torch.rand(50_000, generator=generator), 2500.0, costs)
     seen = count_evaluations(monkeypatch)
     for _ in range(20):
         step = 0.01 * torch.randn(50_000, generator=generator)
-        theta, price = project(theta + step, 2500.0, None, price)
+        theta, price = project(theta + step, 2500.0, costs, price)
     assert len(seen) <= 20 * 4
     seen.clear()
-    project(torch.randn(50_000, generator=generator), 2500.0)
+    project(torch.randn(50_000, generator=generator), 2500.0, costs)
     assert len(seen) <= 10
 
 
@@ -271,11 +276,7 @@ def test_bad_input_is_named(arguments, error, message):
 def test_cuda_agrees_with_the_cpu():
     for position, total, costs in cases(60):
         p, c = torch.tensor(position), torch.tensor(costs)
-        on_device = project_capped_simplex(p.cuda(), total, c.cuda())
+        there = project_capped_simplex(p.cuda(), total, c.cuda()).cpu()
+        here = project_capped_simplex(p, total, c)
         scale = max(1.0, np.abs(position).max())
-        torch.testing.assert_close(
-            on_device.cpu(),
-            project_capped_simplex(p, total, c),
-            rtol=0,
-            atol=1e-13 * scale,
-        )
+        torch.testing.assert_close(there, here, rtol=0, atol=1e-13 * scale)

@@ -348,7 +348,7 @@ STEP = torch.tensor([0.1, 0.2])
         (
             {"point": STEP.double()},
             ValueError,
-            "point must have shape, type and device",
+            "point must have shape, type",
         ),
         ({"point": STEP * math.nan}, ValueError, "must be finite"),
         ({"total": -1}, ValueError, "total=-1 must be"),
@@ -359,7 +359,7 @@ STEP = torch.tensor([0.1, 0.2])
         (
             {"solver": "qp"},
             ValueError,
-            "solver='qp' is unknown; it must be one of exact",
+            "solver='qp' is unknown; it must be one",
         ),
         ({"n_iterations": 0}, ValueError, "n_iterations=0 must be"),
         ({"n_iterations": 2.5}, TypeError, "n_iterations=2.5 must be"),

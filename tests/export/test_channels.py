@@ -6,7 +6,8 @@ import sys
 import pytest
 import torch
 import torch.nn.functional as F
-from architectures import ARCHITECTURES, conv_bn_relu
+from architectures import ARCHITECTURES
+from network_parts import conv_bn_relu
 from torch import nn
 from torch.nn.utils import parametrizations
 
@@ -43,11 +44,12 @@ SIZES = {
 }
 
 
+def describe_slices(slices):
+    return [(name, axis, index.tolist()) for name, axis, index in slices]
+
+
 def describe(groups):
-    return [
-        (group.name, group.n_channels, [(n, a, i.tolist()) for n, a, i in group.slices])
-        for group in groups
-    ]
+    return [(g.name, g.n_channels, describe_slices(g.slices)) for g in groups]
 
 
 def sizes(module, inputs):
@@ -112,6 +114,18 @@ def test_the_network_is_left_as_it_was(name):
     for ours, theirs in zip(parameters, module.parameters(), strict=True):
         assert ours is theirs
         assert ours.grad is None
+
+
+def test_inputs_are_what_reads_a_channel():
+    module = nn.Sequential(
+        nn.Conv2d(3, 2, 1), nn.ConvTranspose2d(2, 4, 1), nn.Flatten(), nn.Linear(144, 2)
+    )
+    first, second = trace_channels(module, IMAGES)
+    assert describe_slices(first.inputs) == [("1.weight", 0, [0, 1])]
+    pixels = [channel for channel in range(4) for _ in range(36)]
+    assert describe_slices(second.inputs) == [("3.weight", 1, pixels)]
+    [heads] = trace_heads(nn.MultiheadAttention(4, 2))
+    assert describe_slices(heads.inputs) == [("out_proj.weight", 1, [0, 0, 1, 1])]
 
 
 def test_slices_of_a_convolution_with_norm():
@@ -351,6 +365,15 @@ def test_errors_of_the_network_are_its_own():
         trace_channels(perceptron(nn.ReLU()), "images")
 
 
+def test_outputs_without_tensors_are_refused():
+    class Listed(nn.Linear):
+        def forward(self, x):
+            return super().forward(x).tolist()
+
+    with pytest.raises(ExportError, match="Listed returns list"):
+        trace_channels(Listed(3, 2), VECTORS)
+
+
 def test_failure_of_torch_pruning_is_an_export_error(monkeypatch):
     torch_pruning = pytest.importorskip("torch_pruning")
 
@@ -407,7 +430,7 @@ def test_heads(bias, kdim):
         ("bias_v", 2, heads),
     ]
     expected = weights + (biases if bias else [])
-    assert [(n, a, i.tolist()) for n, a, i in group.slices] == [
+    assert describe_slices(group.slices) == [
         (f"many.{name}", axis, index) for name, axis, index in expected
     ]
 

@@ -9,11 +9,9 @@ import pytest
 import torch
 from architectures import ARCHITECTURES
 from torch import nn
-from torch.nn.modules.conv import _ConvTransposeNd
 
 from sklearn_pb.exceptions import ExportError
 from sklearn_pb.export import CompactAttention, compact, trace_channels, trace_heads
-from sklearn_pb.export._channels import channel_group, removable_channels
 
 # Parameters that are left with half of the channels of each group, by hand.
 COUNTS = {
@@ -40,18 +38,12 @@ def clear_halves(module, groups):
     return cleared
 
 
-def predict_count(module, coupled, cleared):
+def predict_count(module, groups, cleared):
     """Number of parameters without the cleared channels, where made and where read."""
     cut = Counter()
-    for channels, gone in zip(coupled, cleared, strict=True):
-        for name, axis, index in channel_group(module, channels).slices:
+    for group, gone in zip(groups, cleared, strict=True):
+        for name, axis, index in (*group.slices, *group.inputs):
             cut[name, axis] += int(gone[index[index >= 0]].sum())
-        for rows in channels.rows:
-            if not rows.is_output:
-                layer = module.get_submodule(rows.layer)
-                axis = 0 if isinstance(layer, _ConvTransposeNd) else 1
-                n_rows = int(gone[rows.channel[rows.channel >= 0]].sum())
-                cut[f"{rows.layer}.weight", axis] += n_rows
     return sum(
         math.prod(size - cut[name, axis] for axis, size in enumerate(parameter.shape))
         for name, parameter in module.named_parameters()
@@ -67,15 +59,14 @@ def largest_difference(first, second, inputs):
 def test_compact_equals_masked(name):
     module, inputs = ARCHITECTURES[name]()
     whole = copy.deepcopy(module)
-    coupled = removable_channels(module, inputs)
-    groups = [channel_group(module, channels) for channels in coupled]
+    groups = trace_channels(module, inputs)
     cleared = clear_halves(module, groups)
     masked = copy.deepcopy(module.state_dict())
     smaller = compact(module, inputs)
 
     assert largest_difference(module, whole, inputs) > 1e-3
     assert largest_difference(module, smaller, inputs) < 1e-5
-    assert count(smaller) == predict_count(module, coupled, cleared) < count(module)
+    assert count(smaller) == predict_count(module, groups, cleared) < count(module)
     assert count(smaller) == COUNTS.get(name, count(smaller))
     assert [type(part) for part in smaller.modules()] == [
         type(part) for part in module.modules()
@@ -212,11 +203,13 @@ def test_heads_and_channels(name):
     module, inputs = ARCHITECTURES[name]()
     clear_halves(module, trace_channels(module, inputs))
     without_channels = count(compact(module, inputs))
-    clear_halves(module, trace_heads(module))
+    heads = trace_heads(module)
+    expected = predict_count(module, heads, clear_halves(module, heads))
     smaller = compact(module, inputs)
     assert largest_difference(module, smaller, inputs) < 1e-5
     # Two of four heads, in two layers: 8 of 16 rows of q, k, v and columns.
-    assert without_channels - count(smaller) == 2 * (3 * 8 * 17 + 8 * 16)
+    saved = 2 * (3 * 8 * 17 + 8 * 16)
+    assert without_channels - count(smaller) == count(module) - expected == saved
     assert sum(isinstance(p, CompactAttention) for p in smaller.modules()) == 2
     smaller.train()(*inputs).square().mean().backward()
     assert all(p.grad is not None for p in smaller.parameters())

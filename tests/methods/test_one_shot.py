@@ -170,3 +170,12 @@ def test_presets():
     assert said["lamp"] == "OneShot(criterion='lamp')"
     assert said["random"] == "OneShot(at=0.0, criterion='random')"
     assert said["snip"] == "OneShot(at=0.0, criterion='snip')"
+
+
+def test_the_memory_of_a_slope_may_be_used_again():
+    search, slope = start(OneShot("snip")), torch.empty(10)
+    for _ in range(2):
+        search.advance(0.5)
+        search.update(None, slope.copy_(WEIGHTS))
+        slope.zero_()
+    assert torch.equal(search.scores(), WEIGHTS.abs())

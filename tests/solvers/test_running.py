@@ -18,7 +18,7 @@ from sklearn_pb.functions import (
     QuadraticFunction,
     tabulate,
 )
-from sklearn_pb.solvers._checkpoint import Checkpoint
+from sklearn_pb.utils import Checkpoint
 
 RESUMABLE = ["loorf", "arms", "continuous", "straight-through", "annealing", "tabu"]
 RESUMABLE += ["local-search", "genetic"]
@@ -132,7 +132,7 @@ def test_a_checkpoint_in_no_folder_is_refused(tmp_path):
 
 
 def _search_for_long(path):
-    import sklearn_pb.solvers._checkpoint as module
+    import sklearn_pb.utils._checkpoint as module
 
     module.EVERY = 0.0
     J = quadratic()

@@ -1,0 +1,142 @@
+"""The contract of couplings: n samples of Bernoulli variables, drawn on demand."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+
+from ..utils import RandomStream
+
+_ROOM = 8 << 20  # bytes that `keep` may take for any number of samples,
+_FEW, _ROOM_OF_FEW = 10, 64 << 20  # and for few: then they are 2.5 d floats at most
+
+
+class CoupledSamples(ABC):
+    """n samples of independent Bernoulli variables, regenerated on demand.
+
+    The marginals are exact and the coordinates independent of each other; only the n
+    samples of one coordinate may depend on each other.
+
+    Parameters
+    ----------
+    probabilities : torch.Tensor of shape (d,)
+        P(z_i = 1).
+    n_samples : int
+        The number n of samples.
+    stream : RandomStream
+        The address of the draws.
+    """
+
+    def __init__(
+        self, probabilities: torch.Tensor, n_samples: int, stream: RandomStream
+    ) -> None:
+        self.probabilities = probabilities.detach()
+        self.n_samples = n_samples
+        self.stream = stream
+        self._kept: torch.Tensor | None = None
+
+    def draw(self, samples: range) -> torch.Tensor:
+        """Return the samples of the given numbers.
+
+        Parameters
+        ----------
+        samples : range
+            Numbers from 0 to n - 1.
+
+        Returns
+        -------
+        z : torch.Tensor of shape (len(samples), d)
+            Zeros and ones.
+        """
+        if self._kept is None:
+            return self._draw(samples, self.probabilities.dtype)
+        # A copy: what is done to it must not reach the sums.
+        every = len(samples) == self.n_samples and samples.step == 1
+        some = self._kept if every else self._kept[list(samples)]
+        return some.to(self.probabilities.dtype, copy=every)
+
+    def weighted_sum(self, weights: torch.Tensor) -> torch.Tensor:
+        """Return the sum over all samples s of ``weights[s] * z^(s)``.
+
+        Parameters
+        ----------
+        weights : torch.Tensor of shape (n,)
+            One weight a sample.
+
+        Returns
+        -------
+        total : torch.Tensor of shape (d,)
+            The sum; samples that are not kept are regenerated.
+        """
+        if self._kept is None:
+            return self._weighted_sum(weights)
+        return _sum_of_rows(weights, self._kept, self.probabilities.dtype)
+
+    def keep(self) -> None:
+        """Keep the samples, a byte a bit, where they are so few that memory allows it.
+
+        To be called before samples are drawn several times. Up to 10 samples are kept
+        while they need less than 64 MiB, more of them while they need less than 8 MiB;
+        others are regenerated whenever they are asked for.
+        """
+        n, d = self.n_samples, len(self.probabilities)
+        room = _ROOM_OF_FEW if n <= _FEW else _ROOM
+        if self._kept is not None or n * d > room:
+            return
+        self._kept = self._draw(range(n), torch.uint8)
+
+    def mask(self, sample: int) -> torch.Tensor:
+        """Return one sample in the form that is at hand.
+
+        Parameters
+        ----------
+        sample : int
+            Its number.
+
+        Returns
+        -------
+        mask : torch.Tensor of shape (d,)
+            Zeros and ones, as bytes if samples are kept; not to be changed.
+        """
+        if self._kept is not None:
+            return self._kept[sample]
+        return self.draw(range(sample, sample + 1))[0]
+
+    @abstractmethod
+    def _draw(self, samples: range, dtype: torch.dtype) -> torch.Tensor: ...
+
+    @abstractmethod
+    def _weighted_sum(self, weights: torch.Tensor) -> torch.Tensor: ...
+
+    def correlation(self, part: slice = slice(None)) -> torch.Tensor | float:
+        """Return the correlation of two samples of the same coordinate.
+
+        Parameters
+        ----------
+        part : slice, default=slice(None)
+            The coordinates asked for; all of them by default.
+
+        Returns
+        -------
+        correlation : float or torch.Tensor of shape (d,)
+            0 for independent samples.
+        """
+        return 0.0
+
+
+def _sum_of_rows(
+    weights: torch.Tensor, rows: torch.Tensor, dtype: torch.dtype
+) -> torch.Tensor:
+    """Sum over the rows, floats or bytes, each with its weight."""
+    weights = weights.to(dtype)
+    if rows.is_floating_point():
+        return weights @ rows
+    if rows.device.type == "cpu":
+        total = np.einsum("s,sd->d", weights.numpy(), rows.numpy())
+        return torch.from_numpy(total)
+    total = torch.zeros(rows.shape[1], dtype=dtype, device=rows.device)
+    for weight, row in zip(weights.tolist(), rows, strict=True):
+        total.add_(row, alpha=weight)
+    return total

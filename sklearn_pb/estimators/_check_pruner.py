@@ -1,0 +1,67 @@
+"""What must be right about the settings of a MaskPruner before any work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..masks import NofM, check_sparsity, resolve_granularity
+from ..methods import PRESETS, Method, resolve_method
+
+if TYPE_CHECKING:
+    from ._mask_pruner import MaskPruner
+
+
+def check_settings(pruner: MaskPruner) -> Method:
+    """Return the method of a pruner, or raise if its settings do not go together.
+
+    Parameters
+    ----------
+    pruner : MaskPruner
+        Each of its parameters alone is valid.
+
+    Returns
+    -------
+    method : Method
+        A checked object of its own.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of its range or has no effect.
+    """
+    method = resolve_method(pruner.method)
+    if not method.fits_networks:
+        fitting = sorted(name for name in PRESETS if PRESETS[name]().fits_networks)
+        reason = "enumerates all masks"
+        if method.needs_relaxable:
+            reason = "needs the slope of the loss at several masks of one batch"
+        raise ValueError(
+            f"method={pruner.method!r} cannot mask a network in training: it "
+            f"{reason}. Use one of {', '.join(map(repr, fitting))}."
+        )
+    granularity = resolve_granularity(pruner.granularity)
+    check_sparsity(pruner.sparsity)
+    fixed = isinstance(granularity, NofM) or method.knows_count
+    if method.knows_count and pruner.sparsity is not None:
+        raise ValueError(
+            f"sparsity={pruner.sparsity!r} has no effect with "
+            f"{type(method).__name__}, which brings its own mask; it must be None."
+        )
+    if not method.learns and pruner.sparsity is None and not fixed:
+        raise ValueError(
+            f"method={pruner.method!r} does not learn how many weights to keep; "
+            "sparsity=None must be a number in [0, 1)."
+        )
+    if not method.learns and pruner.constraint is not None:
+        raise ValueError(
+            f"constraint={pruner.constraint!r} has no effect with "
+            f"method={pruner.method!r}, which learns no mask; it must be None."
+        )
+    if pruner.constraint is not None:
+        pruner.constraint.check()
+    if pruner.warmup + pruner.finetune >= 1:
+        raise ValueError(
+            f"warmup={pruner.warmup!r} and finetune={pruner.finetune!r} leave no part "
+            "of the training to the search; their sum must be less than 1."
+        )
+    return method
