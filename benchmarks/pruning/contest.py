@@ -27,7 +27,7 @@ from skorch import NeuralNetClassifier
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from networks import VGG16, LeNet300100, ResNet20, SmallConv
+from networks import VGG16, LeNet300100, ResNet20, SmallConv, StridedConv
 
 from sklearn_pb import MaskPruner
 from sklearn_pb.datasets import load_arrays
@@ -36,6 +36,7 @@ from sklearn_pb.exceptions import SparsityWarning
 NETWORKS = {
     "lenet-300-100": LeNet300100,
     "small-conv": SmallConv,
+    "strided-conv": StridedConv,
     "resnet-20": ResNet20,
     "vgg-16": VGG16,
 }
@@ -115,8 +116,8 @@ class Contest:
         return [json.loads(line) for line in lines if line.endswith("}")]
 
     def _write(self, record: dict[str, Any]) -> None:
-        with self.path.open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        with self.path.open("a") as file:  # a line that a kill cut short stays alone
+            file.write("\n" + json.dumps(record))
         self.done.append(record)
         print(self.name, record, flush=True)
 

@@ -46,7 +46,8 @@ def table(folder: Path) -> list[dict[str, Any]]:
 
 
 def _rows(network: str, name: str, path: Path) -> list[dict[str, Any]]:
-    records = [json.loads(line) for line in path.read_text().splitlines()]
+    lines = path.read_text().splitlines()
+    records = [json.loads(line) for line in lines if line.endswith("}")]
     best = next((r["best"] for r in records if r["kind"] == "tuning"), {})
     groups: dict[float, list[dict[str, Any]]] = defaultdict(list)
     for record in records:

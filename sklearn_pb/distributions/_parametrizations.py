@@ -74,6 +74,21 @@ class Parametrization(ABC):
         settled = (theta <= 0) | (theta >= 1)
         return (covariance * self._score_factor(logits)).masked_fill(settled, 0.0)
 
+    def keeps_covariance(self, logits: torch.Tensor) -> bool:
+        """Return whether `pull_back` changes nothing, so that it may be left out.
+
+        Parameters
+        ----------
+        logits : torch.Tensor of shape (d,), or (components, d)
+            Where the gradient is taken.
+
+        Returns
+        -------
+        keeps : bool
+            False where that is not known.
+        """
+        return False
+
     def score(self, logits: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         """Return the score function, the gradient of log p(z; theta(r)).
 
@@ -137,12 +152,15 @@ class Sigmoid(Parametrization):
         """Return log(theta) - log(1 - theta)."""
         return torch.logit(probabilities)
 
-    def pull_back(self, covariance: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-        """Return the covariance itself, but zero where theta is exactly 0 or 1."""
+    def keeps_covariance(self, logits: torch.Tensor) -> bool:
+        """Return whether no probability is as near to 0 or 1 as to be rounded there."""
         low, high = torch.aminmax(logits.detach())
-        if low > -_SAFE and high < _SAFE:
-            return covariance.clone()
-        return super().pull_back(covariance, logits)
+        return bool(low > -_SAFE) and bool(high < _SAFE)
+
+    def derivative(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return theta (1 - theta)."""
+        theta = self.probabilities(logits)
+        return theta - theta.square()
 
     def _score_factor(self, logits: torch.Tensor) -> torch.Tensor:
         return logits.new_ones(())

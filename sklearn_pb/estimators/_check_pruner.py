@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..masks import NofM, check_sparsity, resolve_granularity
+from ..masks import MaskLayout, NofM, check_sparsity, resolve_granularity
 from ..methods import PRESETS, Method, resolve_method
 
 if TYPE_CHECKING:
@@ -30,14 +30,10 @@ def check_settings(pruner: MaskPruner) -> Method:
         If a setting is out of its range or has no effect.
     """
     method = resolve_method(pruner.method)
-    if not method.fits_networks:
-        fitting = sorted(name for name in PRESETS if PRESETS[name]().fits_networks)
-        reason = "enumerates all masks"
-        if method.needs_relaxable:
-            reason = "needs the slope of the loss at several masks of one batch"
+    if not method.fits_networks and method.most_variables is None:
         raise ValueError(
-            f"method={pruner.method!r} cannot mask a network in training: it "
-            f"{reason}. Use one of {', '.join(map(repr, fitting))}."
+            f"method={pruner.method!r} cannot mask a network in training. Use one of "
+            f"{_fitting()}."
         )
     granularity = resolve_granularity(pruner.granularity)
     check_sparsity(pruner.sparsity)
@@ -65,3 +61,33 @@ def check_settings(pruner: MaskPruner) -> Method:
             "of the training to the search; their sum must be less than 1."
         )
     return method
+
+
+def check_size(pruner: MaskPruner, layout: MaskLayout) -> None:
+    """Raise if a network has more mask variables than the method is made for.
+
+    Parameters
+    ----------
+    pruner : MaskPruner
+        Its method is checked.
+    layout : MaskLayout
+        What is to be masked.
+
+    Raises
+    ------
+    ValueError
+        If there are too many variables.
+    """
+    most = pruner.method_.most_variables
+    if most is not None and layout.n_variables > most:
+        raise ValueError(
+            f"method={pruner.method!r} enumerates all masks, so it is for {most} mask "
+            f"variables at most; here are {layout.n_variables}. Use a coarser "
+            f"granularity than {pruner.granularity!r}, or one of {_fitting()}."
+        )
+
+
+def _fitting() -> str:
+    """The presets that mask any network."""
+    names = sorted(name for name in PRESETS if PRESETS[name]().fits_networks)
+    return ", ".join(map(repr, names))

@@ -28,13 +28,12 @@ from ..training import (
     MaskedFit,
     MaskingOptions,
     RunFile,
-    bare_module,
     fit_masked,
     run_label,
 )
 from ..utils import Checkpoint, RandomStream
 from ..utils._sklearn import HasMethods, Interval, StrOptions, fit_context
-from ._check_pruner import check_settings
+from ._check_pruner import check_settings, check_size
 from ._network_estimator import NetworkEstimator, Rows, first_rows
 
 _OF_THE_DISPLAY = ("checkpoint", "checkpoint_every", "callback", "verbose")
@@ -243,7 +242,7 @@ class MaskPruner(NetworkEstimator):
             stream = RandomStream(file.seed)
         net = self._begin(rows, stream)
         if file is not None:
-            file = file.begun_with(bare_module(net))
+            file = file.begun_with(net.module_)
         self._train(net, rows, stream, self._course(file=file))
         if self._error is not None:
             raise self._error
@@ -337,11 +336,12 @@ class MaskPruner(NetworkEstimator):
     def _fit_network(
         self, net: Any, rows: Rows, stream: RandomStream, course: Course
     ) -> None:
-        module = bare_module(net)
+        module = net.module_
         granularity = resolve_granularity(self.granularity)
         names = prunable_parameters(module, self.include, self.exclude)
         example = first_rows(module, rows.X)
         layout = granularity.layout(module, names, example)
+        check_size(self, layout)
         measure = network_measure(self.count, module, layout, example)
         options = MaskingOptions(
             method=self.method_,

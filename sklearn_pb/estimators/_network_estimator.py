@@ -32,7 +32,6 @@ from torch import nn
 
 from ..training import (
     Processes,
-    bare_module,
     build_accelerator,
     build_net,
     check_estimator_parameter,
@@ -42,6 +41,7 @@ from ..training import (
     last_layer,
     representation,
     steady_threads,
+    use_accelerator,
 )
 from ..utils import RandomStream
 
@@ -134,8 +134,8 @@ class NetworkEstimator(
             )
         output = initialize_net(net, rows.X, stream.child(0))
         self._output_shape = tuple(output.shape)
-        module = bare_module(net)
-        self._layer = last_layer(module, first_rows(module, rows.X))
+        use_accelerator(net)
+        self._layer = last_layer(net.module_, first_rows(net.module_, rows.X))
         return net
 
     def _train(self, net: Any, rows: Rows, stream: RandomStream, course: Any) -> None:

@@ -120,6 +120,9 @@ def time_in_turn(
 ) -> dict[str, Latency]:
     """Return the times of actions that run one after the other, turn by turn.
 
+    Every other turn goes backwards, because what runs second finds the memory and the
+    caches as the first has left them.
+
     Parameters
     ----------
     actions : dict of str to callable
@@ -135,10 +138,11 @@ def time_in_turn(
         By the names of the actions.
     """
     seconds: dict[str, list[float]] = {name: [] for name in actions}
+    forwards = list(actions)
     for turn in range(warmup + repeats):
-        for name, action in actions.items():
+        for name in forwards if turn % 2 == 0 else forwards[::-1]:
             begun = time.perf_counter()
-            action()
+            actions[name]()
             if turn >= warmup:
                 seconds[name].append(time.perf_counter() - begun)
     return {name: Latency(tuple(times)) for name, times in seconds.items()}

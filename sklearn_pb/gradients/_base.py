@@ -217,6 +217,8 @@ def parametrized(
     """
     covariance, logits = covariance.detach(), logits.detach()
     same = covariance.shape == logits.shape
+    if same and parametrization.keeps_covariance(logits):
+        return GradientEstimate(covariance, costs)
     gradient = covariance if same else torch.empty_like(logits)
     for part in parts_of(len(covariance)):
         gradient[..., part] = parametrization.pull_back(

@@ -13,7 +13,7 @@ from ..constraints import ConstraintRun
 from ..distributions import Direct, Parametrization
 from ._base import Function, Search, SearchSpace
 
-_LEAST = 1e-4  # probabilities that a constraint sets stay this far from 0 and 1
+_LEAST = 1e-5  # probabilities that a constraint sets stay this far from 0 and 1
 
 
 class LogitSearch(Search):
@@ -81,7 +81,7 @@ class LogitSearch(Search):
             self._optimizer.step()
             self.parametrization.constrain_(self.logits)
             return
-        before = self._position().clone()
+        before = self._position()
         self._optimizer.step()
         position = self._position()
         self._move_to(self.constraint.confine_(position, before, self.progress))
@@ -98,6 +98,13 @@ class LogitSearch(Search):
         if isinstance(self.parametrization, Direct):
             return self.logits.clone()
         return self.probabilities()
+
+    def _settled(self, position: torch.Tensor) -> torch.Tensor:
+        """A position with what cannot go on towards 0 or 1 already there."""
+        if isinstance(self.parametrization, Direct):
+            return position
+        position = torch.where(position <= _SETTLED, 0.0, position)
+        return torch.where(position >= 1 - _SETTLED, 1.0, position)
 
     def _move_to(self, position: torch.Tensor) -> None:
         """Set the logits to what gives these probabilities."""

@@ -238,7 +238,6 @@ class MonteCarloSearch(LogitSearch):
     ) -> torch.Tensor:
         assert function is not None
         drawn = {} if self._samples is None else {"samples": self._samples}
-        self._samples = None
         gradient = self._estimator(
             function,
             self.logits,
@@ -250,10 +249,27 @@ class MonteCarloSearch(LogitSearch):
         if self.space.constraint is None:
             return gradient
         slack = self.parametrization.derivative(self.logits)
-        size = slack.abs().mean().clamp(min=1e-30)
-        per_variable = (-1, self.space.n_variables)  # pairs of logits count once
-        price = self._price(lambda: (gradient.abs() / size).view(per_variable).mean(0))
-        return gradient.add_(slack.mul_(price))
+
+        def slopes() -> torch.Tensor:
+            size = slack.abs().mean().clamp(min=1e-30)
+            per_variable = (-1, self.space.n_variables)  # pairs of logits count once
+            return (gradient.abs() / size).view(per_variable).mean(0)
+
+        price = self._price(slopes)
+        if isinstance(price, torch.Tensor):
+            return gradient.addcmul_(slack, price)
+        return gradient.add_(slack, alpha=price)
+
+    def update(self, function: Function | None, slope: torch.Tensor | None) -> None:
+        """Take a step, after which the samples are not needed any more."""
+        super().update(function, slope)
+        self._samples = None
+
+    def _kept(self) -> torch.Tensor:
+        """What each variable counts for in the density."""
+        if self._samples is None:
+            return super()._kept()
+        return (self._samples.probabilities >= 0.5).to(self.logits.dtype)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state, with what the estimator has learned if it learns."""

@@ -28,12 +28,14 @@ class ProbMask(Relaxed):
         As for `Relaxed`; by default the probabilities are what is trained.
     initial_probability : float, default=0.9
         Probability of a one at the start, in (0, 1).
-    learning_rate : float, default=0.03
+    learning_rate : float, default=0.01
         Size of a step of the probabilities.
     smoothing : float, default=0.999
         Memory of the mean square that steps are divided by, in [0, 1).
     momentum : float, default=0.9
         Memory of the mean of the gradients, in [0, 1).
+    shared_scale : bool, default=True
+        As for `Relaxed`; False makes it Adam.
     saturation : float or None, default=8.0
         As for `Relaxed`; of no effect with the direct parametrization.
 
@@ -57,9 +59,10 @@ class ProbMask(Relaxed):
         temperature: Temperature = LinearTemperature(1.0, 0.03),  # noqa: B008 (frozen)
         parametrization: str | Parametrization = "direct",
         initial_probability: float = 0.9,
-        learning_rate: float = 0.03,
+        learning_rate: float = 0.01,
         smoothing: float = 0.999,
         momentum: float = 0.9,
+        shared_scale: bool = True,
         saturation: float | None = 8.0,
     ) -> None:
         super().__init__(
@@ -70,6 +73,7 @@ class ProbMask(Relaxed):
             learning_rate=learning_rate,
             smoothing=smoothing,
             momentum=momentum,
+            shared_scale=shared_scale,
             saturation=saturation,
         )
 
@@ -94,12 +98,14 @@ class MJ(ProbMask):
         As for `Relaxed`; by default the probabilities are what is trained.
     initial_probability : float, default=0.9
         Probability of a one at the start, in (0, 1).
-    learning_rate : float, default=0.03
+    learning_rate : float, default=0.01
         Size of a step of the probabilities.
     smoothing : float, default=0.999
         Memory of the mean square that steps are divided by, in [0, 1).
     momentum : float, default=0.9
         Memory of the mean of the gradients, in [0, 1).
+    shared_scale : bool, default=True
+        As for `Relaxed`; False makes it Adam.
     saturation : float or None, default=8.0
         As for `Relaxed`; of no effect with the direct parametrization.
 

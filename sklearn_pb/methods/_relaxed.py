@@ -20,6 +20,7 @@ from ..distributions import (
 from ..utils import RandomStream, check_choice, check_number
 from ._base import Function, Method, SearchSpace
 from ._logit_search import LogitSearch
+from ._shared_scale import SharedScale
 
 RELAXATIONS: dict[str, type[Relaxation]] = {
     "concrete": Concrete,
@@ -27,6 +28,7 @@ RELAXATIONS: dict[str, type[Relaxation]] = {
 }
 
 _FARTHEST = 100.0  # as in `log_odds`
+_NEAREST = 0.1  # distance from 0 and 1 up to which 1 / (theta (1 - theta)) grows
 
 
 class Relaxed(Method):
@@ -53,6 +55,10 @@ class Relaxed(Method):
         Memory of the mean of the gradients, in [0, 1). 0 is RMSprop; 0.9 with
         ``smoothing=0.999`` is what Adam usually means.
 
+    shared_scale : bool, default=False
+        Whether steps are divided by one root mean square for all logits, so that they
+        keep the direction of the gradient. A projection on a budget then weighs the
+        slopes of the variables against each other, and not only their signs.
     saturation : float or None, default=8.0
         The logits of the sigmoid are kept where ``|logit| <= saturation``, so that
         they can come back; None lets them go. Other parametrizations have their own
@@ -70,8 +76,8 @@ class Relaxed(Method):
     With the direct parametrization a constraint may set theta to 0 or 1, or beyond.
     Samples are drawn for theta clamped to [0, 1] (Oh et al., appendix C), and are
     certain there, without a slope: what is zero stays zero, but for what momentum and
-    the constraint do. The factor 1 / (theta (1 - theta)) of slopes is limited to its
-    value at the eps of `Direct`. Equation (26) of the same divides the log-odds alone
+    the constraint do. The factor 1 / (theta (1 - theta)) of slopes grows no further
+    than at 0.1: the few samples that it comes with are noise. Equation (26) of the same divides the log-odds alone
     by the temperature, which is a misprint.
 
     Examples
@@ -95,6 +101,7 @@ class Relaxed(Method):
         learning_rate: float = 0.1,
         smoothing: float = 0.9,
         momentum: float = 0.0,
+        shared_scale: bool = False,
         saturation: float | None = 8.0,
     ) -> None:
         self.relaxation = relaxation
@@ -104,6 +111,7 @@ class Relaxed(Method):
         self.learning_rate = learning_rate
         self.smoothing = smoothing
         self.momentum = momentum
+        self.shared_scale = shared_scale
         self.saturation = saturation
 
     def check(self) -> None:
@@ -125,6 +133,8 @@ class Relaxed(Method):
         check_number(self.learning_rate, "learning_rate", low=0, low_open=True)
         check_number(self.smoothing, "smoothing", low=0, high=1, high_open=True)
         check_number(self.momentum, "momentum", low=0, high=1, high_open=True)
+        if not isinstance(self.shared_scale, bool):
+            raise TypeError(f"shared_scale={self.shared_scale!r} must be True or False.")
         if self.saturation is not None:
             check_number(self.saturation, "saturation", low=0, low_open=True)
 
@@ -183,6 +193,10 @@ class RelaxedSearch(LogitSearch):
             method.smoothing,
             momentum=method.momentum,
         )
+        if method.shared_scale:
+            self._optimizer = SharedScale(
+                [self.logits], method.learning_rate, method.momentum, method.smoothing
+            )
         self._relaxation = method._relaxation()
         self._temperature = method.temperature
         self._saturation = method.saturation
@@ -229,11 +243,13 @@ class RelaxedSearch(LogitSearch):
         """The gradient for the logits of one for the log-odds."""
         if isinstance(self.parametrization, Sigmoid):
             return gradient
-        inside = self.logits.clone()
-        self.parametrization.constrain_(inside)  # the factor 1 / theta is limited
-        gradient = self.parametrization.pull_back(gradient, inside)
+        if not isinstance(self.parametrization, Direct):
+            return self.parametrization.pull_back(gradient, self.logits)
         theta = self.probabilities()
-        return gradient.masked_fill_((theta <= 0) | (theta >= 1), 0.0)
+        settled = (theta <= 0) | (theta >= 1)
+        inside = theta.clamp_(_NEAREST, 1 - _NEAREST)
+        gradient = self.parametrization.pull_back(gradient, inside)
+        return gradient.masked_fill_(settled, 0.0)
 
     def update(self, function: Function | None, slope: torch.Tensor | None) -> None:
         """Take one step on the logits, then keep them where their gradient lives."""

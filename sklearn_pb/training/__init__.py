@@ -1,6 +1,6 @@
 """Training of masked networks, through skorch."""
 
-from ._accelerate import Processes, bare_module, build_accelerator
+from ._accelerate import Processes, build_accelerator, use_accelerator
 from ._batch_function import BatchFunction
 from ._checkpoint_label import run_label
 from ._checkpoint_run import RunFile
@@ -34,7 +34,6 @@ __all__ = [
     "SeededDraws",
     "SmallNetwork",
     "WeightedInputs",
-    "bare_module",
     "build_accelerator",
     "build_net",
     "check_estimator_parameter",
@@ -46,6 +45,7 @@ __all__ = [
     "representation",
     "run_label",
     "steady_threads",
+    "use_accelerator",
     "weighted_loss",
     "with_fresh_weights",
 ]

@@ -248,34 +248,42 @@ def build_accelerator(net: NeuralNet) -> None:
     """Build the accelerator of a net that was given its settings only.
 
     An accelerator itself holds what belongs to one process; a dict of its parameters
-    can be cloned, pickled and sent to workers.
+    can be cloned, pickled and sent to workers. Nothing is put around the network yet:
+    that is done to its masked form, when training begins.
 
     Parameters
     ----------
     net : skorch.NeuralNet
-        Not yet initialised; nothing happens unless its `accelerator` is a dict.
+        Not yet initialised, with an `accelerator`, which may be a dict, or without.
     """
-    settings = getattr(net, "accelerator", None)
-    if isinstance(settings, Mapping):
+    if not hasattr(net, "accelerator"):
+        return
+    if net.callbacks__print_log__sink == "auto":  # prints whatever `verbose` says
+        net.callbacks__print_log__sink = print
+    if isinstance(net.accelerator, Mapping):
         from accelerate import Accelerator
 
-        net.set_params(accelerator=Accelerator(**settings))
+        net.set_params(accelerator=Accelerator(**net.accelerator))
+    net._wrapped_with_accelerator = True  # skorch leaves it alone
 
 
-def bare_module(net: NeuralNet) -> nn.Module:
-    """Return the network of a net, out of what an accelerator has put around it.
+def use_accelerator(net: NeuralNet) -> None:
+    """Bring an initialised net to the device of its accelerator.
 
     Parameters
     ----------
     net : skorch.NeuralNet
-        An initialised net.
-
-    Returns
-    -------
-    module : nn.Module
-        The user's own.
+        With an `accelerator` or without.
     """
     accelerator = getattr(net, "accelerator", None)
     if accelerator is None:
-        return net.module_
-    return accelerator.unwrap_model(net.module_)
+        return
+    for name in net.cuda_dependent_attributes_:
+        part = getattr(net, name)
+        trains = isinstance(part, nn.Module) and any(
+            p.requires_grad for p in part.parameters()
+        )
+        if isinstance(part, torch.optim.Optimizer) or (trains and name != "module_"):
+            setattr(net, name, accelerator.prepare(part))
+        elif isinstance(part, nn.Module) and accelerator.device_placement:
+            part.to(accelerator.device)

@@ -133,6 +133,8 @@ def _parts(net: NeuralNet, module: nn.Module) -> Iterator[tuple[str, Any]]:
 
 
 def _has_state(value: Any) -> bool:
+    if isinstance(value, type):
+        return False
     return hasattr(value, "state_dict") and hasattr(value, "load_state_dict")
 
 
@@ -182,7 +184,7 @@ def _load_learned(callback: Any, learned: dict[str, Any]) -> None:
     for name, state in learned.get("parts", {}).items():
         part = getattr(callback, name, None)
         if part is not None:  # some begin with the training only
-            part.load_state_dict(state)
+            part.load_state_dict(deepcopy(state))  # CyclicLR takes from what it reads
     for name, value in learned.get("values", {}).items():
         setattr(callback, name, deepcopy(value))
 

@@ -19,7 +19,7 @@ from ..exceptions import NonFiniteLossError
 from ..masks import MaskLayout, Placement, given_variables
 from ..methods import Method, SearchSpace, Weights
 from ..utils import RandomStream
-from ._accelerate import Processes, bare_module
+from ._accelerate import Processes
 from ._checkpoint_run import (
     MaskedRun,
     RunFile,
@@ -152,7 +152,7 @@ def fit_masked(
     course = course or Course()
     error = None
     with ExitStack() as stack:
-        module = bare_module(net)
+        module = net.module_
         stack.callback(setattr, net, "module_", module)
         if not options.train_weights:
             stack.enter_context(_frozen_others(module, layout))

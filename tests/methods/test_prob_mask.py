@@ -10,14 +10,13 @@ from sklearn_pb.constraints import (
     VelocityConstraint,
 )
 from sklearn_pb.distributions import Direct
-from sklearn_pb.functions import BlackBoxFunction
 from sklearn_pb.methods import MJ, PRESETS, ProbMask, Relaxed, SearchSpace
 from sklearn_pb.schedules import CubicSparsity, LinearTemperature
 from sklearn_pb.utils import RandomStream
 
 D, N_STEPS = 300, 400
 GAINS = torch.linspace(0.1, 2.0, D)
-FUNCTION = BlackBoxFunction(lambda Z: -Z @ GAINS.to(Z), D, relaxable=True)
+USEFUL = torch.arange(D) % 5 == 0  # 60 of them, and a bound of 30
 NAMES = [
     "concrete",
     "continuous",
@@ -37,12 +36,12 @@ def start(method, constraint, sizes=(D,), sparsity=0.9, **options):
     return method.start(SearchSpace(D, RandomStream(2), quota, constraint, **options))
 
 
-def steps(search, n_steps=N_STEPS):
-    """Run a search on the linear cost; yields the progress after each step."""
+def steps(search, gains=GAINS, n_steps=N_STEPS):
+    """Run a search on a linear cost; yields the progress after each step."""
     for step in range(n_steps):
         search.advance(step / (n_steps - 1))
         search.mask()
-        search.update(None, -GAINS.clone())
+        search.update(None, -gains)
         yield search.progress
 
 
@@ -52,16 +51,16 @@ def expected_ones(search):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_projection_holds_along_the_way(name):
-    """The sum is within the bound that has shrunk so far, and the best are kept."""
+    """The sum is within the bound that has shrunk so far; what is useful is kept."""
     search = start(PRESETS[name](), SparsityProjection(end=0.5))
     initial = expected_ones(search) / D
     way = CubicSparsity(final=1.0, end=0.5)
-    for progress in steps(search):
+    for progress in steps(search, USEFUL * 2.0 - 1):
         density = 0.1 + max(0.0, initial - 0.1) * (1 - way(progress))
         assert expected_ones(search) <= D * (density + ROUNDING) + 1
     mask = search.harden()
     assert mask.sum() == 30
-    assert torch.arange(D)[mask].double().mean() > 0.6 * D
+    assert USEFUL[mask].all()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -69,13 +68,13 @@ def test_a_velocity_constraint_is_met_at_the_end(name):
     """The excess over the bound shrinks by e in a tenth of the search, or faster."""
     search = start(PRESETS[name](), VelocityConstraint())
     excess = []
-    for _ in steps(search):
+    for _ in steps(search, USEFUL * 2.0 - 1):
         excess.append(expected_ones(search) - 30)
     assert excess[-1] <= 2
     assert max(excess[N_STEPS // 2 :]) <= 0.02 * max(excess) + 2
     mask = search.harden()
     assert mask.sum() == 30
-    assert torch.arange(D)[mask].double().mean() > 0.6 * D
+    assert USEFUL[mask].all()
 
 
 @pytest.mark.parametrize("constraint", [SparsityProjection(), VelocityConstraint()])
@@ -131,7 +130,7 @@ def test_they_are_relaxed_masks_with_other_defaults(kind):
     assert alike.parametrization == "direct"
     first = start(kind(), SparsityProjection())
     second = start(alike, SparsityProjection())
-    for _ in zip(steps(first, 20), steps(second, 20), strict=True):
+    for _ in zip(steps(first), range(20), steps(second)):
         assert torch.equal(first.logits, second.logits)
 
 
