@@ -7,7 +7,9 @@ import pytest
 from sklearn_pb.schedules import (
     CubicSparsity,
     ExponentialSharpness,
+    ExponentialTemperature,
     LinearSharpness,
+    LinearTemperature,
     Staircase,
 )
 
@@ -33,6 +35,13 @@ def test_sparsity_ends_exactly_at_its_final_value(final, end):
     schedule = CubicSparsity(final, initial=0.2, end=end)
     assert schedule(0.0) == pytest.approx(0.2)
     assert schedule(end) == schedule(1.0) == final
+
+
+def test_temperatures_fall_by_the_same_step_or_the_same_factor():
+    linear = LinearTemperature(initial=2.0, final=0.5)
+    assert [linear(t / 3) for t in range(4)] == pytest.approx([2.0, 1.5, 1.0, 0.5])
+    factor = ExponentialTemperature(initial=2.0, final=0.25)
+    assert [factor(t / 3) for t in range(4)] == pytest.approx([2.0, 1.0, 0.5, 0.25])
 
 
 def test_linear_sharpness():

@@ -1,8 +1,8 @@
 """The methods of the contest, each with its own grid of four candidates.
 
-Every grid has the same number of candidates, so that tuning costs all methods alike. All
-vary the learning rate of the weights; beside it learned masks vary their own learning
-rate, and the others how long they train after the last cut.
+Every grid has the same number of candidates, so that tuning costs all methods alike.
+All vary the learning rate of the weights; beside it learned masks vary a learning rate
+of their own, and the others how long they train after the last cut.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ Grid = dict[str, list[Any]]
 _RATES: Grid = {"estimator__lr": [1e-3, 3e-3]}
 _CUT: Grid = {**_RATES, "finetune": [0.2, 0.5]}
 _EARLY: Grid = {"estimator__lr": [5e-4, 1e-3, 2e-3, 3e-3]}
-_LEARNED: Grid = {**_RATES, "method__learning_rate": [0.01, 0.05]}
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,15 @@ class Contender:
         return {"method": resolve_method(self.method), **self.fixed}
 
 
+def _learned(method: str | Method, *rates: float, **fixed: Any) -> Contender:
+    """A learned mask: two learning rates of its own, about its default."""
+    return Contender(method, {**_RATES, "method__learning_rate": list(rates)}, fixed)
+
+
 def _sampled(gradient: str, n_samples: int = 4) -> Contender:
     """A Monte-Carlo method: as in the thesis, the dense net is trained first."""
     method = MonteCarlo(gradient=gradient, n_samples=n_samples, initial_probability=0.9)
-    return Contender(method, _LEARNED, {"warmup": 0.2})
+    return _learned(method, 0.01, 0.1, warmup=0.2)
 
 
 CONTENDERS: dict[str, Contender] = {
@@ -60,16 +64,18 @@ CONTENDERS: dict[str, Contender] = {
     "taylor": Contender("taylor", _CUT),
     "fisher": Contender("fisher", _CUT),
     "gmp": Contender("gmp", _CUT),
-    "continuous": Contender(Continuation(beta_final=50), _LEARNED),
-    "continuous-erf": Contender(Continuation(beta_final=50, soft_step="erf"), _LEARNED),
-    "concrete": Contender("concrete", _LEARNED),
-    "hard-concrete": Contender("hard-concrete", _LEARNED),
-    "probmask": Contender("probmask", _LEARNED),
-    "mj": Contender("mj", _LEARNED),
-    "two-temperature": Contender("two-temperature", _LEARNED),
-    "edge-popup": Contender("edge-popup", _LEARNED),
-    "piggyback": Contender("piggyback", _LEARNED),
-    "straight-through": Contender("straight-through", _LEARNED),
+    "continuous": _learned(Continuation(beta_final=50), 0.01, 0.03),
+    "continuous-erf": _learned(
+        Continuation(beta_final=50, soft_step="erf"), 0.01, 0.03
+    ),
+    "concrete": _learned("concrete", 0.03, 0.1),
+    "hard-concrete": _learned("hard-concrete", 0.03, 0.1),
+    "probmask": _learned("probmask", 0.01, 0.03),
+    "mj": _learned("mj", 0.01, 0.03),
+    "two-temperature": _learned("two-temperature", 0.003, 0.01),
+    "edge-popup": _learned("edge-popup", 0.01, 0.03),
+    "piggyback": _learned("piggyback", 0.003, 0.01),
+    "straight-through": _learned("straight-through", 0.01, 0.1),
     "loorf": _sampled("loorf"),
     "arms": _sampled("arms"),
     "disarm": _sampled("disarm"),

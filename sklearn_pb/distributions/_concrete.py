@@ -169,7 +169,7 @@ class Relaxation(ABC):
         slope : torch.Tensor
             Derivative of a cost by the relaxed values.
         latent : torch.Tensor shaped as `slope`
-            Where the derivative is taken.
+            Where the derivative is taken; may be overwritten.
         value : torch.Tensor shaped as `slope`
             The relaxed values of `latent`.
 
@@ -183,22 +183,14 @@ class Relaxation(ABC):
             (gradient,) = torch.autograd.grad(self.relax(point), point, slope)
         return slope.copy_(gradient)
 
-    def kept_probability(self, log_odds: torch.Tensor) -> torch.Tensor:
-        """Return the probability that a sample counts as a one, for its price.
+    @property
+    def price_shift(self) -> float:
+        """What is taken from the log-odds where a one has a price.
 
-        Parameters
-        ----------
-        log_odds : torch.Tensor of shape (d,)
-            log(theta / (1 - theta)).
-
-        Returns
-        -------
-        probability : torch.Tensor of shape (d,)
-            theta, the probability that the latent variable is positive. A subclass may
-            shift the log-odds, no more: the derivative of the logistic function is
-            relied on.
+        A price is for sigma(log_odds - shift), the probability that a sample counts as
+        a one. It is 0 unless that is more than theta.
         """
-        return torch.sigmoid(log_odds)
+        return 0.0
 
     def sample(
         self, log_odds: torch.Tensor, stream: RandomStream, samples: range
@@ -314,14 +306,15 @@ class HardConcrete(Relaxation):
     ) -> torch.Tensor:
         """Multiply a slope by the derivative, zero where the value is 0 or 1."""
         width = self.zeta - self.gamma
-        soft = (value - self.gamma).div_(width)
+        soft = torch.sub(value, self.gamma, out=latent).div_(width)
         torch.ops.aten.sigmoid_backward.grad_input(slope, soft, grad_input=slope)
         slope.mul_(width / self.temperature)
         return slope.masked_fill_((value <= 0) | (value >= 1), 0.0)
 
-    def kept_probability(self, log_odds: torch.Tensor) -> torch.Tensor:
-        """Return the probability that a sample is not zero."""
-        return self.nonzero_probability(log_odds)
+    @property
+    def price_shift(self) -> float:
+        """tau log(-gamma / zeta): a sample counts as a one if it is not zero."""
+        return self.temperature * math.log(-self.gamma / self.zeta)
 
     def nonzero_probability(self, log_odds: torch.Tensor) -> torch.Tensor:
         """Return the probability that a sample is not zero.
@@ -337,8 +330,7 @@ class HardConcrete(Relaxation):
             sigma(log_odds - tau log(-gamma / zeta)): their equation (12), the expected
             L0 norm of one variable.
         """
-        shift = self.temperature * math.log(-self.gamma / self.zeta)
-        return torch.sigmoid(log_odds - shift)
+        return torch.sigmoid(log_odds - self.price_shift)
 
     def check(self) -> None:
         """Raise if a parameter is out of its range."""

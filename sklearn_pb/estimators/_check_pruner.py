@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ..masks import MaskLayout, NofM, check_sparsity, resolve_granularity
 from ..methods import PRESETS, Method, resolve_method
 
-if TYPE_CHECKING:
-    from ._mask_pruner import MaskPruner
 
-
-def check_settings(pruner: MaskPruner) -> Method:
+def check_settings(pruner: Any) -> Method:
     """Return the method of a pruner, or raise if its settings do not go together.
 
     Parameters
@@ -63,7 +60,7 @@ def check_settings(pruner: MaskPruner) -> Method:
     return method
 
 
-def check_size(pruner: MaskPruner, layout: MaskLayout) -> None:
+def check_size(pruner: Any, layout: MaskLayout) -> None:
     """Raise if a network has more mask variables than the method is made for.
 
     Parameters

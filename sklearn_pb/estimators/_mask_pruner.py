@@ -27,19 +27,18 @@ from ..training import (
     Course,
     MaskedFit,
     MaskingOptions,
-    RunFile,
     fit_masked,
     run_label,
 )
-from ..utils import Checkpoint, RandomStream
+from ..utils import RandomStream
 from ..utils._sklearn import HasMethods, Interval, StrOptions, fit_context
 from ._check_pruner import check_settings, check_size
+from ._exported_network import N_EXAMPLES, ExportedNetwork
 from ._network_estimator import NetworkEstimator, Rows, first_rows
+from ._pruner_runs import check_same_run, open_run_file, run_settings
 
-_OF_THE_DISPLAY = ("checkpoint", "checkpoint_every", "callback", "verbose")
 
-
-class MaskPruner(NetworkEstimator):
+class MaskPruner(ExportedNetwork, NetworkEstimator):
     """Train a network while a method chooses which of its weights stay.
 
     Parameters
@@ -119,6 +118,8 @@ class MaskPruner(NetworkEstimator):
         One record an epoch: losses, phase, sparsity and strength of the penalty.
     method_ : Method
         The method that ran.
+    report_ : Report
+        Non-zeros, bytes, multiply-adds and latency, layer by layer: print it.
     classes_ : numpy.ndarray of shape (n_classes,)
         The labels, for a classifier.
     n_features_in_ : int
@@ -237,7 +238,7 @@ class MaskPruner(NetworkEstimator):
         self.__dict__.pop("_paused", None)  # of an earlier run
         rows = self._check_rows(X, y, sample_weight)
         stream = RandomStream.from_random_state(self.random_state)
-        file = self._open_file(rows, stream)
+        file = open_run_file(self, self.method_, rows, stream)
         if file is not None:
             stream = RandomStream(file.seed)
         net = self._begin(rows, stream)
@@ -285,7 +286,7 @@ class MaskPruner(NetworkEstimator):
                 f"checkpoint={self.checkpoint!r} is for fit; it must be None for "
                 "partial_fit, between whose calls the estimator can be pickled."
             )
-        label = run_label(self._run_settings(method), self.estimator, {})
+        label = run_label(run_settings(self, method), self.estimator, {})
         paused = getattr(self, "_paused", None)
         rows = self._check_rows(
             X, y, sample_weight, classes=classes, first=paused is None
@@ -294,7 +295,7 @@ class MaskPruner(NetworkEstimator):
             stream = RandomStream.from_random_state(self.random_state)
             net = self._begin(rows, stream)
         else:
-            _check_same_run(paused.get("label", label), label)
+            check_same_run(paused.get("label", label), label)
             stream, net = RandomStream(paused["seed"]), self.estimator_
         self.method_ = method
         self._train(net, rows, stream, self._course(paused=paused, epochs=1))
@@ -305,33 +306,6 @@ class MaskPruner(NetworkEstimator):
 
     def _course(self, **changes: Any) -> Course:
         return Course(hook=self.callback, verbose=int(self.verbose), **changes)
-
-    def _open_file(self, rows: Rows, stream: RandomStream) -> RunFile | None:
-        """The file of the run, and where it was when it was last saved."""
-        if self.checkpoint is None:
-            return None
-        settings = self._run_settings(self.method_)
-        if self.random_state is not None:  # else any seed will do, also an old one
-            settings["random_state"] = stream.seed
-        data = {"X": rows.X, "y": rows.y, "sample_weight": rows.sample_weight}
-        label = run_label(settings, self.estimator, data)
-        each_epoch = self.checkpoint_every == "epoch"
-        every = 0.0 if each_epoch else float(self.checkpoint_every)
-        checkpoint = Checkpoint(self.checkpoint, label, every)
-        return RunFile.open(
-            checkpoint,
-            within_epochs=not each_epoch and not hasattr(self.estimator, "accelerator"),
-            seed=stream.seed,
-        )
-
-    def _run_settings(self, method: Method) -> dict[str, Any]:
-        """What a run depends on, but for the network, the data and the seed."""
-        left_out = ("estimator", "random_state", *_OF_THE_DISPLAY)
-        settings = self.get_params(deep=False)
-        return {
-            **{name: v for name, v in settings.items() if name not in left_out},
-            "method": method,
-        }
 
     def _fit_network(
         self, net: Any, rows: Rows, stream: RandomStream, course: Course
@@ -362,6 +336,7 @@ class MaskPruner(NetworkEstimator):
             net, layout, rows.X, rows.y, options, stream, rows.sample_weight, course
         )
         self._keep(fit, layout, measure)
+        self._examples = rows.X[:N_EXAMPLES].copy()
         self._paused = {**fit.paused, "seed": stream.seed}
 
     def _keep(
@@ -381,14 +356,8 @@ class MaskPruner(NetworkEstimator):
             self.sparsity_ = 1 - measure(fit.variables) / measure.full
         self.history_ = fit.history
         self._error = fit.error
+        self._report = None
 
-
-def _check_same_run(begun_with: dict[str, str], now: dict[str, str]) -> None:
-    """Raise if settings have changed since a run of `partial_fit` began."""
-    changed = [k for k in {**begun_with, **now} if begun_with.get(k) != now.get(k)]
-    if changed:
-        raise ValueError(
-            f"{', '.join(changed)} changed since the first call of partial_fit; the "
-            "run cannot go on with another setting. fit begins anew, and so does a "
-            "clone."
-        )
+    @property
+    def _structured(self) -> bool:
+        return resolve_granularity(self.granularity).structured

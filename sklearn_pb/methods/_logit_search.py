@@ -14,6 +14,7 @@ from ..distributions import Direct, Parametrization
 from ._base import Function, Search, SearchSpace
 
 _LEAST = 1e-5  # probabilities that a constraint sets stay this far from 0 and 1
+_SETTLED = 1e-3  # and those that are this close count as 0 and 1 there
 
 
 class LogitSearch(Search):
@@ -81,7 +82,7 @@ class LogitSearch(Search):
             self._optimizer.step()
             self.parametrization.constrain_(self.logits)
             return
-        before = self._position()
+        before = self._settled(self._position())
         self._optimizer.step()
         position = self._position()
         self._move_to(self.constraint.confine_(position, before, self.progress))

@@ -21,7 +21,7 @@ from ._base import Function, Method, SearchSpace
 from ._logit_search import LogitSearch
 from ._sampled_masks import SampledMasks
 
-EVALUATIONS = ("whole", "sliced")
+EVALUATIONS = ("whole", "sliced", "compared")
 _ESTIMATE, _FORWARD, _LEARNED = 0, 1, 2  # addresses below a step's stream
 
 
@@ -109,9 +109,10 @@ class MonteCarlo(Method):
         check_number(self.learning_rate, "learning_rate", low=0, low_open=True)
         check_number(self.smoothing, "smoothing", low=0, high=1, high_open=True)
         check_choice(self.evaluation, "evaluation", EVALUATIONS)
-        if self.evaluation == "sliced" and traits_of(estimator).samples is None:
+        if self.evaluation != "whole" and traits_of(estimator).samples is None:
             raise ValueError(
-                f"evaluation='sliced' does not go with gradient={self.gradient!r}, "
+                f"evaluation={self.evaluation!r} does not go with "
+                f"gradient={self.gradient!r}, "
                 "which asks for more than the cost of each sample, each once; it must "
                 "be 'whole'."
             )
@@ -202,7 +203,7 @@ class MonteCarloSearch(LogitSearch):
                 dtype=space.dtype,
             )
         self._n_samples = method.n_samples
-        self._sliced = method.evaluation == "sliced"
+        self._evaluation = method.evaluation
         traits = traits_of(self._estimator)
         self._draw, self._slopes = traits.samples, traits.needs_relaxable
         self._samples: CoupledSamples | None = None
@@ -231,7 +232,12 @@ class MonteCarloSearch(LogitSearch):
         """Return the samples, once `mask` has drawn them."""
         if self._samples is None:
             return None
-        return SampledMasks(self._samples, self._sliced, self._slopes)
+        return SampledMasks(
+            self._samples,
+            sliced=self._evaluation != "whole",
+            compared=self._evaluation == "compared",
+            slopes=self._slopes,
+        )
 
     def _gradient(
         self, function: Function | None, slope: torch.Tensor | None

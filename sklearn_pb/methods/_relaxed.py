@@ -15,7 +15,6 @@ from ..distributions import (
     Parametrization,
     Relaxation,
     Sigmoid,
-    log_odds,
 )
 from ..utils import RandomStream, check_choice, check_number
 from ._base import Function, Method, SearchSpace
@@ -27,7 +26,6 @@ RELAXATIONS: dict[str, type[Relaxation]] = {
     "hard-concrete": HardConcrete,
 }
 
-_FARTHEST = 100.0  # as in `log_odds`
 _NEAREST = 0.1  # distance from 0 and 1 up to which 1 / (theta (1 - theta)) grows
 
 
@@ -200,10 +198,8 @@ class RelaxedSearch(LogitSearch):
         self._relaxation = method._relaxation()
         self._temperature = method.temperature
         self._saturation = method.saturation
-        self._latent = torch.zeros(
-            space.n_variables, dtype=space.dtype, device=space.device
-        )
-        self._mask = torch.zeros_like(self._latent)
+        shape = torch.zeros(space.n_variables, dtype=space.dtype, device=space.device)
+        self._odds, self._latent, self._mask = shape, shape.clone(), shape.clone()
 
     @property
     def relaxation(self) -> Relaxation:
@@ -218,14 +214,16 @@ class RelaxedSearch(LogitSearch):
     def mask(self) -> torch.Tensor:
         """Return the relaxed sample of this step."""
         _draw_logistic_(self._latent, self.space.stream.child(self.step))
-        self._latent.add_(self._odds())
+        self._latent.add_(self._measure_odds())
         return self.relaxation.relax_(self._mask.copy_(self._latent))
 
-    def _odds(self) -> torch.Tensor:
-        """The log-odds of the ones."""
-        if isinstance(self.parametrization, Sigmoid):  # where theta rounds to 1, too
-            return self.logits.clamp(-_FARTHEST, _FARTHEST)
-        return log_odds(self.probabilities())
+    def _measure_odds(self) -> torch.Tensor:
+        """The log-odds of ones; infinite for what is certain, which has no slope."""
+        if isinstance(self.parametrization, Sigmoid):
+            return self._odds.copy_(self.logits)
+        if isinstance(self.parametrization, Direct):
+            return torch.clamp(self.logits, 0, 1, out=self._odds).logit_()
+        return self._odds.copy_(self.probabilities()).logit_()
 
     def _gradient(
         self, function: Function | None, slope: torch.Tensor | None
@@ -235,7 +233,7 @@ class RelaxedSearch(LogitSearch):
         relaxation = self.relaxation
         gradient = relaxation.backward_(slope, self._latent, self._mask)
         if isinstance(price, torch.Tensor) or price != 0:
-            kept = relaxation.kept_probability(self._odds())
+            kept = self._odds.sub_(relaxation.price_shift).sigmoid_()
             gradient.add_(kept.addcmul_(kept, kept, value=-1).mul_(price))
         return self._pull_back(gradient)
 
@@ -245,11 +243,8 @@ class RelaxedSearch(LogitSearch):
             return gradient
         if not isinstance(self.parametrization, Direct):
             return self.parametrization.pull_back(gradient, self.logits)
-        theta = self.probabilities()
-        settled = (theta <= 0) | (theta >= 1)
-        inside = theta.clamp_(_NEAREST, 1 - _NEAREST)
-        gradient = self.parametrization.pull_back(gradient, inside)
-        return gradient.masked_fill_(settled, 0.0)
+        theta = torch.clamp(self.logits, _NEAREST, 1 - _NEAREST, out=self._latent)
+        return gradient.div_(theta).div_(theta.neg_().add_(1))
 
     def update(self, function: Function | None, slope: torch.Tensor | None) -> None:
         """Take one step on the logits, then keep them where their gradient lives."""

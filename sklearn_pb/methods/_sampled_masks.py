@@ -17,10 +17,14 @@ class SampledMasks:
         The masks; the first one is `Search.mask`.
     sliced : bool, default=False
         Whether each is to be run on a slice of the batch of its own.
+    compared : bool, default=False
+        Whether the cost on a slice is to be compared with that of the probabilities,
+        taken for a mask, on the same slice.
     slopes : bool, default=False
         Whether the slopes by the masks will be asked for, too.
     """
 
     samples: CoupledSamples
     sliced: bool = False
+    compared: bool = False
     slopes: bool = False

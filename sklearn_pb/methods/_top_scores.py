@@ -6,6 +6,7 @@ import torch
 
 from ..utils import RandomStream, check_number
 from ._base import Method, SearchSpace
+from ._shared_scale import SharedScale
 from ._thresholded import ThresholdedSearch
 
 _INIT = 0  # address of the start below the search's stream
@@ -19,16 +20,20 @@ class TopScores(Method):
     initial_scale : float, default=0.1
         The scores start uniformly in [0, initial_scale].
     learning_rate : float, default=0.01
-        Size of a step of the scores (RMSprop).
-    smoothing : float, default=0.9
-        Memory of RMSprop, in [0, 1).
+        Root mean square of a step of the scores, over all of them: the scale of steps
+        is shared, so that scores add up slopes as they are, and not only their signs.
+    smoothing : float, default=0.999
+        Memory of the mean square that steps are divided by, in [0, 1).
+    momentum : float, default=0.9
+        Memory of the mean of the slopes, in [0, 1).
 
     Notes
     -----
     Ramanujan et al. (2020). The mask has its final number of ones from the first step:
     a sparsity is needed, and no price. They leave the weights as they are drawn
     (``train_weights=False``), scale these by the density (``rescale=True``), let each
-    layer compete alone (``scope="layer"``) and compare the absolute scores.
+    layer compete alone (``scope="layer"``) and compare the absolute scores; their steps
+    are those of gradient descent with momentum.
 
     Examples
     --------
@@ -45,17 +50,20 @@ class TopScores(Method):
         *,
         initial_scale: float = 0.1,
         learning_rate: float = 0.01,
-        smoothing: float = 0.9,
+        smoothing: float = 0.999,
+        momentum: float = 0.9,
     ) -> None:
         self.initial_scale = initial_scale
         self.learning_rate = learning_rate
         self.smoothing = smoothing
+        self.momentum = momentum
 
     def check(self) -> None:
         """Raise if a hyperparameter is out of its range."""
         check_number(self.initial_scale, "initial_scale", low=0, low_open=True)
         check_number(self.learning_rate, "learning_rate", low=0, low_open=True)
         check_number(self.smoothing, "smoothing", low=0, high=1, high_open=True)
+        check_number(self.momentum, "momentum", low=0, high=1, high_open=True)
 
     def default_constraint(self) -> None:
         """Return None: the number of ones is exact at every step."""
@@ -91,7 +99,21 @@ class TopScores(Method):
 
 
 class TopScoresSearch(ThresholdedSearch):
-    """A run of `TopScores`: the threshold is where the quota puts it."""
+    """A run of `TopScores`: the threshold is where the quota puts it.
+
+    Parameters
+    ----------
+    space : SearchSpace
+        What is masked, with a sparsity.
+    method : TopScores
+        The hyperparameters.
+    """
+
+    def __init__(self, space: SearchSpace, method: TopScores) -> None:
+        super().__init__(space, method)
+        self._optimizer = SharedScale(
+            [self.logits], method.learning_rate, method.momentum, method.smoothing
+        )
 
     def mask(self) -> torch.Tensor:
         """Return ones for the best scores, as many as are wanted."""

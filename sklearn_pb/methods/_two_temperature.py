@@ -27,7 +27,7 @@ class TwoTemperature(Method):
         The inverse temperature t_s, at most t_l: the derivative of the mask by w is
         taken to be that of sigma(t_s w). With t_s = t_l the gradient is exact, and
         vanishes almost everywhere.
-    initial_scale : float, default=0.1
+    initial_scale : float, default=0.02
         The parameters w start at absolute values of normal draws of this size.
     freeze_at_target : bool, default=True
         Whether the parameters of a group stay where they are once no more of them are
@@ -58,7 +58,7 @@ class TwoTemperature(Method):
         *,
         forward_sharpness: float = 100.0,
         backward_sharpness: float = 10.0,
-        initial_scale: float = 0.1,
+        initial_scale: float = 0.02,
         freeze_at_target: bool = True,
         learning_rate: float = 0.003,
         smoothing: float = 0.9,

@@ -6,7 +6,7 @@ from ._checkpoint_label import run_label
 from ._checkpoint_run import RunFile
 from ._fit_masked import Course, MaskedFit, MaskingOptions, fit_masked
 from ._fresh_weights import with_fresh_weights
-from ._mask_training import MaskTraining, Phases
+from ._mask_training import MaskTraining
 from ._masked_module import MaskedModule
 from ._networks import (
     SmallNetwork,
@@ -16,6 +16,7 @@ from ._networks import (
     is_binary_net,
     is_regression,
 )
+from ._phases import Phases
 from ._representation import last_layer, representation
 from ._sample_weight import WeightedInputs, weighted_loss
 from ._seeding import SeededDraws

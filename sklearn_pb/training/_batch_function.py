@@ -58,6 +58,7 @@ class BatchFunction(PseudoBooleanFunction):
         self._X_by_channels: Any = None
         self._n_rows = count_rows(self._X)
         self._seen = seen if seen is not None and seen.output is not None else None
+        self._costs_of_slices: list[torch.Tensor] | None = None
 
     def _evaluate(self, Z: torch.Tensor) -> torch.Tensor:
         if not (Z.requires_grad and torch.is_grad_enabled()):
@@ -127,23 +128,41 @@ class BatchFunction(PseudoBooleanFunction):
         mask, seen = samples.mask(number), self._seen
         if seen is None or seen.samples is not samples or not seen.slices:
             return self._loss_and_slope(mask)
-        rows = seen.slices[number]
+        rows, cost = seen.slices[number], self._known_costs(samples)[number]
         if seen.slopes is None:
-            return self._loss_and_slope(mask, rows)
-        return self._replayed_loss(rows), seen.slopes[number] / self._share(rows)
+            return cost, self._loss_and_slope(mask, rows)[1]
+        return cost, seen.slopes[number] / self._share(rows)
 
     def _known_costs(self, samples: CoupledSamples) -> list[torch.Tensor]:
         """Costs of the samples that the training pass has run, from the first on."""
         seen = self._seen
         if seen is None or seen.samples is not samples:
             return []
-        slices = seen.slices or [slice(0, self._n_rows)]
-        return [self._replayed_loss(rows) for rows in slices]
+        if not seen.slices:
+            return [self._loss_of_output(seen.output, slice(0, self._n_rows))]
+        if self._costs_of_slices is None:
+            costs = [self._loss_of_output(seen.output, rows) for rows in seen.slices]
+            if seen.compared:
+                costs = self._compared(costs, seen)
+            self._costs_of_slices = costs
+        return self._costs_of_slices
 
-    def _replayed_loss(self, rows: slice) -> torch.Tensor:
-        """The loss of some rows by what the training pass gave for them."""
-        assert self._seen is not None
-        output = take_rows(self._seen.output, rows, self._n_rows)
+    def _compared(
+        self, costs: list[torch.Tensor], seen: SampledPass
+    ) -> list[torch.Tensor]:
+        """Costs less what the rows of each slice cost more than those of others.
+
+        That is measured under the probabilities as a mask. It does not depend on the
+        samples, so no bias comes in.
+        """
+        output = self._output(seen.samples.probabilities)
+        others = [self._loss_of_output(output, rows) for rows in seen.slices]
+        mean = torch.stack(others).mean()
+        return [c - o + mean for c, o in zip(costs, others, strict=True)]
+
+    def _loss_of_output(self, output: Any, rows: slice) -> torch.Tensor:
+        """The loss of some rows by what a pass of the batch gave for them."""
+        output = take_rows(output, rows, self._n_rows)
         before = self._masked.runner
         self._masked.runner = lambda *_inputs: output
         try:
@@ -165,28 +184,33 @@ class BatchFunction(PseudoBooleanFunction):
         return max(1e-12, float(weight[rows].sum() / weight.sum().clamp(min=1e-12)))
 
     def _loss(self, mask: torch.Tensor) -> torch.Tensor:
+        output = self._output(mask)
+        return self._net.get_loss(output, self._y, X=self._X, training=True)
+
+    def _output(self, mask: torch.Tensor) -> Any:
+        """What the network gives for the batch under a mask."""
         masked = self._masked
         with masked.trial(mask):
             if masked.takes_channels_last is False:
-                return self._loss_of_rows(self._X, self._y)
+                return self._net.infer(self._X)
             if self._X_by_channels is None:
                 self._X_by_channels = by_channels(self._X)
             if masked.takes_channels_last is None:
-                return self._first_loss()
-            return self._loss_of_rows(self._X_by_channels, self._y)
+                return self._first_output()
+            return self._net.infer(self._X_by_channels)
 
-    def _first_loss(self) -> torch.Tensor:
-        """A loss, and a note on whether the network takes images by channels."""
+    def _first_output(self) -> Any:
+        """An output, and a note on whether the network takes images by channels."""
         masked, draws = self._masked, self._masked.draws
-        before = draws and draws.generator.get_state()
+        before = None if draws is None else draws.generator.get_state()
         masked.takes_channels_last = True
         try:
-            return self._loss_of_rows(self._X_by_channels, self._y)
+            return self._net.infer(self._X_by_channels)
         except RuntimeError:
             masked.takes_channels_last = False
-            if draws:
+            if draws is not None and before is not None:
                 draws.generator.set_state(before)
-            return self._loss_of_rows(self._X, self._y)
+            return self._net.infer(self._X)
 
     def _loss_and_slope(
         self, mask: torch.Tensor, rows: slice | None = None
@@ -204,15 +228,13 @@ class _WithSlope(torch.autograd.Function):
     """Costs of points whose slopes are known."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, points: torch.Tensor, costs: torch.Tensor, slopes: torch.Tensor
     ) -> torch.Tensor:
         ctx.save_for_backward(slopes)
         return costs
 
     @staticmethod
-    def backward(  # type: ignore[override]
-        ctx: Any, gradient: torch.Tensor
-    ) -> tuple[torch.Tensor, None, None]:
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         (slopes,) = ctx.saved_tensors
         return gradient[:, None] * slopes, None, None

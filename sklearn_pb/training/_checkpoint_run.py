@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
-from itertools import islice
 from typing import Any
 
 import torch
@@ -51,9 +47,7 @@ class RunFile:
     initial: str = ""
 
     @classmethod
-    def open(
-        cls, checkpoint: Checkpoint, *, within_epochs: bool, seed: int
-    ) -> RunFile:
+    def open(cls, checkpoint: Checkpoint, *, within_epochs: bool, seed: int) -> RunFile:
         """Read what the file holds.
 
         Parameters
@@ -130,12 +124,11 @@ class MaskedRun:
         state : dict
             Plain values.
         """
-        masked = self.training.masked
-        own = None if masked.draws is None else masked.draws.generator.get_state()
         return {
-            "net": net_state(self.net, masked.module, self.callbacks),
+            "where": self._where(),
+            "net": net_state(self.net, self.training.masked.module, self.callbacks),
             "mask": self.training.state_dict(),
-            "draws": self.processes.gather(own),
+            "draws": self.draws(),
             "generators": generator_states(self.net),
             "begun": False,
             "batches": 0,
@@ -151,7 +144,18 @@ class MaskedRun:
             What `state` returned.
         begun : bool, default=False
             Whether to put back an epoch that had begun, too.
+
+        Raises
+        ------
+        ValueError
+            If it was saved on another kind of device, in another number of processes,
+            or for a network with other parameters.
         """
+        if state["where"] != self._where():
+            raise ValueError(
+                f"the saved run trained on {state['where']}, this one would on "
+                f"{self._where()}; it can go on with the same bits only where it began."
+            )
         module = self.training.masked.module
         n_epochs = len(state["net"]["history"]) if begun else epochs_done(state)
         load_net_state(self.net, module, self.callbacks, state["net"], n_epochs)
@@ -161,13 +165,29 @@ class MaskedRun:
         self.load_draws(state["draws"])
         load_generator_states(self.net, state["generators"])
 
+    def _where(self) -> str:
+        device = self.training.masked.weights.parameters[0].device.type
+        return f"{device} in {self.processes.count} process(es)"
+
+    def draws(self) -> list[torch.Tensor | None]:
+        """Return the states of the generators of the network's random layers.
+
+        Returns
+        -------
+        states : list of torch.Tensor or None
+            One a process; None where no layer draws.
+        """
+        draws = self.training.masked.draws
+        own = None if draws is None else draws.generator.get_state()
+        return self.processes.gather(own)
+
     def load_draws(self, states: list[torch.Tensor | None]) -> None:
-        """Put the generator of the network's random layers back.
+        """Put the generators of the network's random layers back.
 
         Parameters
         ----------
         states : list of torch.Tensor or None
-            One a process; None where no layer draws.
+            What `draws` returned.
         """
         masked, own = self.training.masked, states[self.processes.rank]
         if own is None:
@@ -208,11 +228,6 @@ class RunKeeper(Callback):
         Where; None saves nothing.
     state : dict or None
         Where to go on from.
-
-    Attributes
-    ----------
-    n_skipped : int
-        Batches that the next pass over the data leaves out.
     """
 
     def __init__(
@@ -224,7 +239,6 @@ class RunKeeper(Callback):
         self.run = run
         self.file = file
         self.state = state
-        self.n_skipped = 0
         self._n_batches = 0
         self._corrects_count = False
         self._generators: dict[str, Any] = {}
@@ -240,7 +254,7 @@ class RunKeeper(Callback):
         """Put the begun epoch back, or save."""
         if self.state is not None:
             self.run.load(self.state, begun=True)
-            self.n_skipped = self._n_batches = self.state["batches"]
+            self._n_batches = self.state["batches"]
             self._corrects_count = True
             self._generators = self.state["generators"]
             self.state = None
@@ -299,40 +313,3 @@ class RunKeeper(Callback):
                 state["good"] = self.run.training.good
         if self.run.processes.is_main:
             self.file.checkpoint.save(state)
-
-
-@contextmanager
-def passing_over(net: NeuralNet, keeper: RunKeeper) -> Iterator[None]:
-    """Let the next pass over the training batches leave out those seen before.
-
-    Parameters
-    ----------
-    net : skorch.NeuralNet
-        Its `iterator_train` is another one while the context lasts.
-    keeper : RunKeeper
-        Knows how many.
-    """
-    given = net.iterator_train
-    net.iterator_train = partial(_Rest, given, keeper)
-    try:
-        yield
-    finally:
-        net.iterator_train = given
-
-
-class _Rest:
-    """Batches of an iterator, but for the first of them."""
-
-    def __init__(self, make: Callable, keeper: RunKeeper, *args: Any, **kwargs: Any):
-        self._batches = make(*args, **kwargs)
-        self._keeper = keeper
-
-    def __iter__(self) -> Iterator[Any]:
-        n, self._keeper.n_skipped = self._keeper.n_skipped, 0
-        return islice(iter(self._batches), n, None)
-
-    def __len__(self) -> int:
-        return len(self._batches)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._batches, name)

@@ -20,13 +20,8 @@ from ..masks import MaskLayout, Placement, given_variables
 from ..methods import Method, SearchSpace, Weights
 from ..utils import RandomStream
 from ._accelerate import Processes
-from ._checkpoint_run import (
-    MaskedRun,
-    RunFile,
-    RunKeeper,
-    epochs_done,
-    passing_over,
-)
+from ._checkpoint_batches import passing_over
+from ._checkpoint_run import MaskedRun, RunFile, RunKeeper, epochs_done
 from ._mask_training import MaskTraining
 from ._masked_module import MaskedModule
 from ._progress import Hook, Report, epoch_record
@@ -164,16 +159,7 @@ def fit_masked(
         if sample_weight is not None:
             inputs = stack.enter_context(weighted_loss(net, X, sample_weight))
         keeper = RunKeeper(run, course.file, state)
-        report = Report(
-            training,
-            options.quota.sparsity,
-            course.hook,
-            course.verbose if run.processes.is_main else 0,
-        )
-        stack.callback(report.close)
-        stack.callback(setattr, net, "callbacks_", run.callbacks)
-        ours = [("report", report), ("keeper", keeper)]
-        net.callbacks_ = [("mask", training), *run.callbacks, *ours]
+        stack.enter_context(_watched(run, keeper, options.quota.sparsity, course))
         try:
             _train(net, inputs, y, keeper, course.epochs)
         except NonFiniteLossError as stopped:
@@ -228,28 +214,41 @@ def _where_to_begin(run: MaskedRun, course: Course) -> dict[str, Any] | None:
     weights = course.paused["weights"]
     if weights is not None:  # not as they were baked for `predict`
         with torch.no_grad():
-            for parameter, weight in zip(masked.weights.parameters, weights, strict=True):
+            for parameter, weight in zip(
+                masked.weights.parameters, weights, strict=True
+            ):
                 parameter.copy_(weight)
     run.training.load_state_dict(course.paused["mask"])
     run.load_draws(course.paused["draws"])
     return run.state()
 
 
+@contextmanager
+def _watched(
+    run: MaskedRun, keeper: RunKeeper, sparsity: float | None, course: Course
+) -> Iterator[None]:
+    """Put our callbacks around those of the net while the context lasts."""
+    verbose = course.verbose if run.processes.is_main else 0
+    report = Report(run.training, sparsity, course.hook, verbose)
+    ours = [("report", report), ("keeper", keeper)]
+    run.net.callbacks_ = [("mask", run.training), *run.callbacks, *ours]
+    try:
+        yield
+    finally:
+        run.net.callbacks_ = run.callbacks
+        report.close()
+
+
 def _paused(run: MaskedRun, *, whole: bool) -> dict[str, Any]:
     """What the net itself does not keep; after a whole run that is little."""
     masked, mask = run.training.masked, run.training.state_dict()
-    draws = masked.draws
-    own = None if draws is None else draws.generator.get_state()
     weights = None
     if whole:
-        mask["search"] = None
+        assert masked.mask is not None
+        mask |= {"search": None, "mask": masked.mask.bool()}
     else:
         weights = [p.detach().clone() for p in masked.weights.parameters]
-    return {
-        "weights": weights,
-        "mask": deepcopy(mask),
-        "draws": run.processes.gather(own),
-    }
+    return {"weights": weights, "mask": deepcopy(mask), "draws": run.draws()}
 
 
 def _train(
@@ -262,9 +261,7 @@ def _train(
         return
     if epochs is None:
         epochs = net.max_epochs - (0 if state is None else epochs_done(state))
-    with ExitStack() as stack:
-        if state is not None and state["batches"]:
-            stack.enter_context(passing_over(net, keeper))
+    with passing_over(net, 0 if state is None else state["batches"]):
         net.notify("on_train_begin", X=inputs, y=y)
         with suppress(KeyboardInterrupt):
             net.fit_loop(inputs, y, epochs=epochs)
@@ -316,4 +313,3 @@ def _search_space(
         ),
         device=device,
     )
-

@@ -6,7 +6,6 @@ import math
 import warnings
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,61 +17,8 @@ from ..methods import Search
 from ._accelerate import Processes
 from ._batch_function import BatchFunction
 from ._masked_module import MaskedModule
+from ._phases import Phases
 from ._sampled_pass import SampledPass
-
-
-@dataclass(frozen=True)
-class Phases:
-    """The parts of a run, in steps: dense, then searching, then the mask frozen.
-
-    Parameters
-    ----------
-    search : int
-        First step of the search.
-    freeze : int
-        First step with the mask frozen.
-    total : int
-        Number of steps.
-    """
-
-    search: int
-    freeze: int
-    total: int
-
-    @classmethod
-    def from_fractions(cls, total: int, warmup: float, finetune: float) -> Phases:
-        """Return the phases of a run of `total` steps.
-
-        Parameters
-        ----------
-        total : int
-            Number of steps.
-        warmup, finetune : float
-            Fractions of it before and after the search; the search keeps at least one
-            step.
-
-        Returns
-        -------
-        phases : Phases
-            In steps.
-        """
-        search = min(round(warmup * total), max(total - 1, 0))
-        return cls(search, max(search + 1, total - round(finetune * total)), total)
-
-    def progress(self, step: int) -> float:
-        """Return the fraction of the search done at a step of it.
-
-        Parameters
-        ----------
-        step : int
-            Number of the step.
-
-        Returns
-        -------
-        progress : float
-            0 at the first step of the search, 1 at the last.
-        """
-        return (step - self.search) / max(1, self.freeze - 1 - self.search)
 
 
 class MaskTraining(Callback):
@@ -301,7 +247,10 @@ class MaskTraining(Callback):
         """
         self._step = state["step"]
         self.frozen = state["frozen"]
-        self.masked.mask = None if state["mask"] is None else state["mask"].clone()
+        mask = state["mask"]
+        self.masked.mask = None if mask is None else mask.clone()
+        if mask is not None and mask.dtype == torch.bool:  # as a whole run leaves it
+            self.masked.mask = mask.to(self.masked.weights.parameters[0].dtype)
         self._density = state["density"]
         if state["search"] is None:
             self.search = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -33,6 +34,8 @@ class SampledPass:
     ----------
     samples : CoupledSamples
         The masks.
+    compared : bool
+        Whether costs of slices are to be compared with those of the probabilities.
     output : object or None
         Of the last training pass, without a graph.
     slices : list of slice
@@ -46,6 +49,7 @@ class SampledPass:
         self._masked = masked
         self._sampled = sampled
         self.samples = sampled.samples
+        self.compared = sampled.compared
         self.output: Any = None
         self.slices: list[slice] = []
         self.slopes: torch.Tensor | None = None
@@ -84,7 +88,7 @@ class SampledPass:
         if not self._sampled.sliced or n_rows < _LEAST_ROWS * n:
             return []
         ends = [number * n_rows // n for number in range(n + 1)]
-        return [slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        return [slice(a, b) for a, b in pairwise(ends)]
 
     def _room_for_slopes(self) -> torch.Tensor | None:
         theta = self.samples.probabilities

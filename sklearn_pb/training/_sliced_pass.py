@@ -205,7 +205,7 @@ class _Run(torch.autograd.Function):
     """What autograd sees of the slices: one operation."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, run: SlicedPass, inputs: Any, n_rows: int, *parameters: nn.Parameter
     ) -> tuple[torch.Tensor, ...]:
         ctx.run = run
@@ -216,7 +216,7 @@ class _Run(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(  # type: ignore[override]
+    def backward(
         ctx: Any, *gradients: torch.Tensor | None
     ) -> tuple[torch.Tensor | None, ...]:
         return None, None, None, *ctx.run.backward(gradients)

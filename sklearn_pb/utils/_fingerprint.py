@@ -43,7 +43,7 @@ def fingerprint(value: Any) -> str:
     return digest.hexdigest()[:12]
 
 
-def _parts(value: Any, depth: int) -> Iterator[bytes]:
+def _parts(value: Any, depth: int) -> Iterator[bytes | memoryview]:
     if isinstance(value, np.generic):
         value = value.item()
     yield f"<{type(value).__module__}.{type(value).__qualname__}".encode()
@@ -61,7 +61,7 @@ def _parts(value: Any, depth: int) -> Iterator[bytes]:
     yield b">"
 
 
-def _array_parts(value: np.ndarray | torch.Tensor) -> Iterator[bytes]:
+def _array_parts(value: np.ndarray | torch.Tensor) -> Iterator[bytes | memoryview]:
     if isinstance(value, torch.Tensor):
         if is_lazy(value):
             return

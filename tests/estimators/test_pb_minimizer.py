@@ -34,7 +34,11 @@ from sklearn_pb.functions import (
 )
 from sklearn_pb.methods import PRESETS, MonteCarlo
 
-METHODS = sorted(n for n, make in PRESETS.items() if not make().needs_weights)
+METHODS = sorted(
+    name
+    for name, make in PRESETS.items()
+    if not (make().needs_weights or make().needs_sparsity)
+)
 SAMPLING = [n for n in METHODS if not PRESETS[n]().needs_relaxable]
 SHORT = Budget(evaluations=300)
 
@@ -67,7 +71,8 @@ def gap(selector, X, y):
     return selector.cost_ - tabulate(SubsetSelection().bind(X, y)).values.min().item()
 
 
-@pytest.mark.parametrize("method", METHODS)
+# Thresholded scores follow the slope at one corner, and stay where it points to it.
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "piggyback"])
 def test_the_best_subset_of_diabetes_is_found(method, diabetes):
     budget = Budget(evaluations=1500)
     selector = PBMinimizer(method=method, budget=budget, random_state=0).fit(*diabetes)

@@ -18,7 +18,7 @@ from sklearn_pb.gradients import (
     traits_of,
     with_traits,
 )
-from sklearn_pb.methods import PRESETS, MonteCarlo, SearchSpace, resolve_method
+from sklearn_pb.methods import MonteCarlo, SearchSpace, resolve_method
 from sklearn_pb.utils import RandomStream
 
 J = QuadraticFunction([[1.0, -2.0, 0.5], [0.0, 0.3, 1.5], [0.0, 0.0, -1.0]])
@@ -132,6 +132,61 @@ def test_two_searches_learn_apart():
     assert learned["control_variate"]["scale"] != 1.0
     assert fresh["control_variate"]["scale"] == 1.0
     assert method.gradient == Rebar(temperature=1.0) and rebar == Rebar()
+
+
+SLICED = ["arm", "arms", "arms-gaussian", "disarm", "double-cv", "loorf", "reinforce"]
+
+
+@pytest.mark.parametrize("gradient", SLICED)
+def test_the_mask_is_the_first_of_the_samples(gradient):
+    """And a gradient from samples drawn before is that from samples of its own."""
+    method = MonteCarlo(gradient=gradient, n_samples=4, evaluation="sliced")
+    method.check()
+    given, own = (method.start(SearchSpace(3, RandomStream(1))) for _ in range(2))
+    for _ in range(3):
+        given.advance(0.0), own.advance(0.0)
+        assert given.sampled() is None
+        mask, sampled = given.mask(), given.sampled()
+        assert sampled.sliced and not sampled.compared
+        assert sampled.slopes is method.needs_relaxable
+        assert torch.equal(mask, sampled.samples.draw(range(4))[0])
+        with torch.no_grad():
+            given.update(J, None), own.update(J, None)
+        assert given.sampled() is None
+    torch.testing.assert_close(given.logits, own.logits)
+
+
+def test_an_estimator_that_does_not_tell_its_samples_has_a_mask_apart():
+    search = MonteCarlo(gradient=pairs, n_samples=4).start(
+        SearchSpace(3, RandomStream(0))
+    )
+    search.advance(0.0)
+    assert search.mask().shape == (3,)
+    assert search.sampled() is None
+
+
+@pytest.mark.parametrize("evaluation", ["sliced", "compared"])
+@pytest.mark.parametrize("gradient", ["rebar", "muprop", "concrete", "exact", pairs])
+def test_what_asks_for_more_than_the_costs_of_samples_is_not_sliced(
+    gradient, evaluation
+):
+    method = MonteCarlo(gradient=gradient, n_samples=4, evaluation=evaluation)
+    with pytest.raises(ValueError, match=f"evaluation='{evaluation}' does not go with"):
+        method.check()
+
+
+def test_an_unknown_evaluation_is_named():
+    with pytest.raises(ValueError, match="evaluation='half'"):
+        MonteCarlo(evaluation="half").check()
+
+
+@pytest.mark.parametrize(
+    "gradient, most", [("loorf", None), ("exact", 20), ("beta-star", 16), ("x", None)]
+)
+def test_enumerating_gradients_say_for_how_many_variables(gradient, most):
+    method = MonteCarlo(gradient=gradient)
+    assert method.most_variables == most
+    assert method.fits_networks is (most is None)
 
 
 def test_an_estimator_without_a_state_saves_none():

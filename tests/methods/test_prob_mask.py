@@ -28,7 +28,7 @@ NAMES = [
     "straight-through",
     "two-temperature",
 ]
-ROUNDING = 1e-4  # what LogitSearch leaves between a probability and 0
+ROUNDING = 1e-3  # of a mean probability; what is nearly zero is not quite zero
 
 
 def start(method, constraint, sizes=(D,), sparsity=0.9, **options):
@@ -53,11 +53,11 @@ def expected_ones(search):
 def test_a_projection_holds_along_the_way(name):
     """The sum is within the bound that has shrunk so far; what is useful is kept."""
     search = start(PRESETS[name](), SparsityProjection(end=0.5))
-    initial = expected_ones(search) / D
+    initial = 1.0 if name == "two-temperature" else expected_ones(search) / D
     way = CubicSparsity(final=1.0, end=0.5)
     for progress in steps(search, USEFUL * 2.0 - 1):
-        density = 0.1 + max(0.0, initial - 0.1) * (1 - way(progress))
-        assert expected_ones(search) <= D * (density + ROUNDING) + 1
+        density = 0.1 + (initial - 0.1) * (1 - way(progress))
+        assert expected_ones(search) <= D * (density + ROUNDING)
     mask = search.harden()
     assert mask.sum() == 30
     assert USEFUL[mask].all()
@@ -70,8 +70,8 @@ def test_a_velocity_constraint_is_met_at_the_end(name):
     excess = []
     for _ in steps(search, USEFUL * 2.0 - 1):
         excess.append(expected_ones(search) - 30)
-    assert excess[-1] <= 2
-    assert max(excess[N_STEPS // 2 :]) <= 0.02 * max(excess) + 2
+    assert excess[-1] <= 0.3
+    assert max(excess[N_STEPS // 2 :]) <= 0.1 * max(excess)
     mask = search.harden()
     assert mask.sum() == 30
     assert USEFUL[mask].all()
@@ -90,14 +90,26 @@ def test_groups_have_bounds_of_their_own(method, constraint):
     assert [int(part.sum()) for part in search.harden().split(sizes)] == [10, 20]
 
 
-def test_the_mask_becomes_binary_and_its_probabilities_too():
-    search = start(ProbMask(), SparsityProjection())
+@pytest.mark.parametrize("constraint", [SparsityProjection(), VelocityConstraint()])
+@pytest.mark.parametrize("method", [ProbMask(), MJ()])
+def test_slopes_are_weighed_against_each_other(method, constraint):
+    """All are useful, and the bound leaves room for the dearest."""
+    search = start(method, constraint)
     for _ in steps(search):
         pass
-    theta = search.probabilities()
-    assert ((theta < 0.05) | (theta > 0.95)).float().mean() > 0.95
+    kept = torch.arange(D)[search.harden()].double().mean()
+    assert kept > 0.85 * D  # at most 0.95 d
     mask = search.mask()
-    assert ((mask < 0.05) | (mask > 0.95)).float().mean() > 0.95
+    assert ((mask < 0.05) | (mask > 0.95)).float().mean() > 0.9
+
+
+def test_with_scales_of_their_own_only_signs_count():
+    """What `shared_scale` is for: the choice among useful variables is then chance."""
+    search = start(ProbMask(shared_scale=False), SparsityProjection())
+    for _ in steps(search):
+        pass
+    kept = torch.arange(D)[search.harden()].double().mean()
+    assert 0.35 * D < kept < 0.65 * D
 
 
 def test_probabilities_of_mj_leave_their_box_and_masks_do_not():

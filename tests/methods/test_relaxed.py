@@ -50,7 +50,7 @@ def start(relaxation="concrete", d=D, constraint=None, sparsity=None, **options)
 
 def spread(search):
     """Move the logits apart, as far as their probabilities are well inside (0, 1)."""
-    theta = torch.linspace(0.05, 0.95, D, dtype=torch.float64)
+    theta = torch.linspace(0.12, 0.88, D, dtype=torch.float64)
     search.logits.copy_(search.parametrization.logits(theta))
     search.advance(0.25)
     return search

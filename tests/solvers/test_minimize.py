@@ -26,7 +26,11 @@ from sklearn_pb.methods import PRESETS, Continuation, MonteCarlo, StraightThroug
 from sklearn_pb.solvers import minimize
 from sklearn_pb.solvers._history import MOST_RECORDS
 
-METHODS = sorted(n for n, make in PRESETS.items() if not make().needs_weights)
+METHODS = sorted(
+    name
+    for name, make in PRESETS.items()
+    if not (make().needs_weights or make().needs_sparsity)
+)
 SAMPLING = [n for n in METHODS if not PRESETS[n]().needs_relaxable]
 
 

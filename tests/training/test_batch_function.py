@@ -167,10 +167,7 @@ def test_rescaled_slopes_have_a_constant_scale():
     net, batch = problem("linear", rescale=True)
     masked = net.module_
     z = torch.rand(masked.layout.n_variables)
-    scales = {
-        name: 1 / m.mean()
-        for name, m in masked.layout.spread(z).items()
-    }
+    scales = {name: 1 / m.mean() for name, m in masked.layout.spread(z).items()}
     weights = dict(masked.module.named_parameters())
     point = z.clone().requires_grad_()
     effective = {
@@ -280,7 +277,9 @@ def tiny_problem():
     net = masked_net(tiny)
     with torch.no_grad():
         for sign, weight in zip((1, -1), net.module_.module.parameters(), strict=True):
-            weight.copy_(sign * torch.linspace(0.5, 1.5, weight.numel()).view_as(weight))
+            weight.copy_(
+                sign * torch.linspace(0.5, 1.5, weight.numel()).view_as(weight)
+            )
     X = torch.tensor([[1.0, 0.5], [-0.5, 2.0], [0.3, -1.0], [-2.0, 0.4]])
     return net, (X, torch.tensor([0, 1, 1, 0]))
 
@@ -338,10 +337,10 @@ def test_rebar_learns_its_temperature_on_a_network():
     net, batch = tiny_problem()
     function = BatchFunction(net, net.module_, batch)
     run = ESTIMATORS["rebar"].start(6)
-    before = float(run.control_variate.log_temperature)
+    before = run.control_variate.log_temperature.item()
     for t in range(20):
         run(function, LOGITS, RandomStream(t), n_samples=4)
-    assert abs(float(run.control_variate.log_temperature) - before) > 0.05
+    assert abs(run.control_variate.log_temperature.item() - before) > 0.05
 
 
 def test_the_pathwise_gradient_is_that_of_autograd():
