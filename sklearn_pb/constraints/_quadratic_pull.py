@@ -37,9 +37,7 @@ class QuadraticPull(Constraint):
     QuadraticPull(strength=0.0001)
     """
 
-    def __init__(
-        self, strength: float | str = "auto", *, centre: float = -1.0
-    ) -> None:
+    def __init__(self, strength: float | str = "auto", *, centre: float = -1.0) -> None:
         self.strength = strength
         self.centre = centre
 

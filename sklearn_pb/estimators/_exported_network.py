@@ -28,9 +28,10 @@ N_EXAMPLES = 64  # rows that are kept to trace, compare and time networks with
 
 
 class ExportedNetwork:
-    """Base of estimators whose network has zeros in it.
+    """Base of estimators whose network has zeros in it; it stands behind all others.
 
-    A subclass sets `estimator_`, `masks_` and `_examples` in `fit`, and `_structured`.
+    A subclass sets `estimator_`, `masks_`, `_examples` and `_report` (None) in `fit`, and
+    has `_structured`.
     """
 
     estimator_: Any
@@ -101,8 +102,8 @@ class ExportedNetwork:
     def __dir__(self) -> list[str]:
         """List the attributes; the report once it is made.
 
-        Whoever reads all that is listed, as scikit-learn's HTML does, would wait for
-        latencies to be measured.
+        Whoever reads all that is listed, as scikit-learn does for its own `__dir__` and
+        its HTML, would wait for latencies to be measured.
         """
         made = getattr(self, "_report", None) is not None
         return [name for name in super().__dir__() if made or name != "report_"]

@@ -38,7 +38,7 @@ from ._network_estimator import NetworkEstimator, Rows, first_rows
 from ._pruner_runs import check_same_run, open_run_file, run_settings
 
 
-class MaskPruner(ExportedNetwork, NetworkEstimator):
+class MaskPruner(NetworkEstimator, ExportedNetwork):
     """Train a network while a method chooses which of its weights stay.
 
     Parameters

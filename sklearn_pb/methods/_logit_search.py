@@ -58,7 +58,7 @@ class LogitSearch(Search):
             )
         self.parametrization = parametrization
         self.logits = parametrization.logits(probabilities)
-        self._optimizer = torch.optim.Adam(  # RMSprop, but fused
+        self._optimizer: torch.optim.Optimizer = torch.optim.Adam(  # fused RMSprop
             [self.logits],
             lr=learning_rate,
             betas=(momentum, smoothing),

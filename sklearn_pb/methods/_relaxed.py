@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
+from typing import Any
 
 import torch
 
@@ -72,11 +73,11 @@ class Relaxed(Method):
     several, for functions that are cheap.
 
     With the direct parametrization a constraint may set theta to 0 or 1, or beyond.
-    Samples are drawn for theta clamped to [0, 1] (Oh et al., appendix C), and are
+    Samples are drawn for theta clamped to [0, 1] (Oh et al., 2023, appendix C), and are
     certain there, without a slope: what is zero stays zero, but for what momentum and
     the constraint do. The factor 1 / (theta (1 - theta)) of slopes grows no further
-    than at 0.1: the few samples that it comes with are noise. Equation (26) of the same divides the log-odds alone
-    by the temperature, which is a misprint.
+    than at 0.1; the few samples that it would raise are mostly noise. Equation (26) of
+    the same authors divides the log-odds alone by the temperature, a misprint.
 
     Examples
     --------
@@ -132,7 +133,9 @@ class Relaxed(Method):
         check_number(self.smoothing, "smoothing", low=0, high=1, high_open=True)
         check_number(self.momentum, "momentum", low=0, high=1, high_open=True)
         if not isinstance(self.shared_scale, bool):
-            raise TypeError(f"shared_scale={self.shared_scale!r} must be True or False.")
+            raise TypeError(
+                f"shared_scale={self.shared_scale!r} must be True or False."
+            )
         if self.saturation is not None:
             check_number(self.saturation, "saturation", low=0, low_open=True)
 
@@ -160,7 +163,7 @@ class Relaxed(Method):
         return RelaxedSearch(space, self)
 
 
-def _has_temperature(relaxation: Relaxation) -> bool:
+def _has_temperature(relaxation: Any) -> bool:
     return is_dataclass(relaxation) and "temperature" in {
         field.name for field in fields(relaxation)
     }

@@ -13,6 +13,7 @@ from ._base import Function, Method, SearchSpace
 from ._logit_search import LogitSearch
 
 _INITIAL_DENSITY = 0.999  # every parameter starts above zero
+_ROUNDING = 1 + 1e-6  # of the sums that are compared with the target
 _INIT = 0  # address of the start below the search's stream
 
 
@@ -40,7 +41,7 @@ class TwoTemperature(Method):
     Notes
     -----
     Colombo and Gao (2021), algorithms A.1 and A.3, with `QuadraticPull` where no
-    constraint is given. The derivative is that of their equation (7), t_s sigma'(t_s w);
+    constraint is given. The derivative t_s sigma'(t_s w) is that of their equation (7);
     (15) leaves out the factor t_s. They tune the pull until the target is reached in
     time; with a sparsity, ours is steered there.
 
@@ -121,12 +122,9 @@ class TwoTemperatureSearch(LogitSearch):
         if space.probabilities is None:
             generator = space.stream.child(_INIT).torch_generator(space.device)
             self.logits.normal_(0, method.initial_scale, generator=generator).abs_()
-        sparsities = space.quota.sparsities
-        self._targets = [
-            1 - s if s is not None and method.freeze_at_target else None
-            for s in sparsities
-        ]
-        self._frozen = [False] * len(sparsities)
+        wanted = space.quota.sparsities if method.freeze_at_target else []
+        self._targets = [1 - s for s in wanted if s is not None]  # none, or all
+        self._frozen = [False] * len(space.quota.sizes)
         self._mask = torch.empty_like(self.logits)
         self._soft = torch.empty_like(self.logits)
 
@@ -168,9 +166,9 @@ class TwoTemperatureSearch(LogitSearch):
 
     def _freeze(self) -> None:
         """Freeze the groups that have as few ones as they are to end with."""
-        sizes, costs = self.space.quota.sizes, self.space.quota.costs
-        if None in self._targets:
+        if not self._targets:
             return
+        sizes, costs = self.space.quota.sizes, self.space.quota.costs
         kept = self._kept()
         if costs is None:
             costs = torch.ones_like(kept)
@@ -178,7 +176,7 @@ class TwoTemperatureSearch(LogitSearch):
             kept.split(sizes), costs.to(kept).split(sizes), self._targets, strict=True
         )
         for i, (part, cost, target) in enumerate(groups):
-            if float(part @ cost) <= target * float(cost.sum()):
+            if float(part @ cost) <= target * float(cost.sum()) * _ROUNDING:
                 self._frozen[i] = True
 
     def state_dict(self) -> dict[str, Any]:

@@ -149,6 +149,21 @@ class Processes:
         accelerator = getattr(net, "accelerator", None)
         return module if accelerator is None else accelerator.prepare(module)
 
+    def share_buffers(self, module: nn.Module) -> None:
+        """Give all processes the running statistics of the main one.
+
+        Parameters
+        ----------
+        module : nn.Module
+            The network.
+        """
+        if self.count == 1:
+            return
+        buffers = dict(module.named_buffers())
+        shared = self.agree({name: b.cpu() for name, b in buffers.items()})
+        for name, buffer in buffers.items():
+            buffer.copy_(shared[name])
+
     @contextmanager
     def apart(self, net: NeuralNet) -> Iterator[None]:
         """Let each process run the network by itself while the context lasts.

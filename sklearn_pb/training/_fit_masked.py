@@ -169,6 +169,7 @@ def fit_masked(
         paused = _paused(run, whole=course.epochs is None)
         masked.mask = training.hardened()
         masked.bake()
+        run.processes.share_buffers(module)
     return MaskedFit(
         masked.mask.bool().cpu(),
         layout.masks(masked.mask),

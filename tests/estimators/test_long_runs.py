@@ -603,29 +603,32 @@ class TestProgress:
 
 PROCESSES = """
     from skorch.hf import AccelerateMixin
+    from sklearn_pb.methods import MonteCarlo
 
     class Net(AccelerateMixin, NeuralNetClassifier):
         pass
 
     class Small(nn.Module):
-        def __init__(self):
+        def __init__(self, norm=False):
             super().__init__()
             self.hidden = nn.Linear(4, 12)
+            self.norm = nn.BatchNorm1d(12) if norm else nn.Identity()
+            self.drop = nn.Dropout(0.3 if norm else 0.0)
             self.output = nn.Linear(12, 3)
 
         def forward(self, X):
-            return self.output(torch.relu(self.hidden(X)))
+            return self.output(self.drop(torch.relu(self.norm(self.hidden(X)))))
 
     folder, *methods = sys.argv[1:]
     rank, n_processes = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     X, y = X[:128].astype("float32"), y[:128]
 
-    def fresh(epochs, **settings):
+    def fresh(epochs, norm=False, **settings):
         net = Net(
             Small, accelerator={"cpu": True}, criterion=nn.CrossEntropyLoss,
             optimizer=torch.optim.SGD, optimizer__momentum=0.9, lr=0.05,
             max_epochs=epochs, batch_size=32 // n_processes, train_split=None,
-            iterator_train__shuffle=True,
+            iterator_train__shuffle=True, module__norm=norm,
         )
         settings = {"random_state": 0, "sparsity": 0.7, **settings}
         return MaskPruner(net, **settings)
@@ -641,6 +644,10 @@ PROCESSES = """
         fitted = fresh(epochs, method=method, verbose=1).fit(X, y)
         result(fitted, method)
         assert type(fitted.estimator_.module_) is Small
+
+    sliced = MonteCarlo(gradient="arms", n_samples=4, evaluation="sliced")
+    for number, method in enumerate((sliced, "continuous")):
+        result(fresh(4, norm=True, method=method).fit(X, y), f"norm{number}")
 
     path = f"{folder}/run-{n_processes}"
     class Stop(Exception):
@@ -718,13 +725,15 @@ class TestAccelerate:
         lines = self.run(tmp_path, 2, *methods)
         assert sum("epoch 1/" in line for line in lines[0]) == len(methods)
         assert not lines[1]  # one process prints
-        for name in [*methods, "resumed"]:
+        for name in [*methods, "resumed", "norm0", "norm1"]:
             first, second, alone = (
                 torch.load(tmp_path / f"{name}-{end}") for end in ("2-0", "2-1", "1-0")
             )
             for part in range(2):
                 for key, value in first[part].items():
                     assert torch.equal(value, second[part][key]), (name, key)
+            if "norm" in name:  # statistics are of a process's own rows
+                continue
             for key, mask in first[1].items():
                 assert torch.equal(mask, alone[1][key]), (name, key)
                 torch.testing.assert_close(first[0][key], alone[0][key])

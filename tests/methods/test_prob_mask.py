@@ -133,16 +133,17 @@ def test_each_brings_its_constraint():
 @pytest.mark.parametrize("kind", [ProbMask, MJ])
 def test_they_are_relaxed_masks_with_other_defaults(kind):
     alike = Relaxed(
-        temperature=LinearTemperature(1.0, 0.03), **{
+        temperature=LinearTemperature(1.0, 0.03),
+        **{
             name: value
             for name, value in kind().get_params().items()
             if name != "temperature"
-        }
+        },
     )
     assert alike.parametrization == "direct"
     first = start(kind(), SparsityProjection())
     second = start(alike, SparsityProjection())
-    for _ in zip(steps(first), range(20), steps(second)):
+    for _ in zip(steps(first), steps(second), strict=True):
         assert torch.equal(first.logits, second.logits)
 
 

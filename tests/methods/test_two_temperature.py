@@ -150,7 +150,11 @@ def test_groups_freeze_apart():
 
 def test_it_can_go_on_at_the_target():
     search = start(
-        40, QuadraticPull(strength=1.0), 0.5, freeze_at_target=False, dtype=torch.float32
+        40,
+        QuadraticPull(strength=1.0),
+        0.5,
+        freeze_at_target=False,
+        dtype=torch.float32,
     )
     for _ in learn(search, torch.zeros(40), 300):
         pass
@@ -176,7 +180,10 @@ def test_a_softer_backward_pass_learns_where_the_exact_one_is_stuck():
     ends = []
     for softness in (1000.0, 10.0):
         search = start(
-            5, backward_sharpness=softness, forward_sharpness=1000.0, dtype=torch.float32
+            5,
+            backward_sharpness=softness,
+            forward_sharpness=1000.0,
+            dtype=torch.float32,
         )
         search.logits.fill_(-0.2)
         for _ in learn(search, gains, 200):
@@ -193,7 +200,10 @@ def test_a_softer_backward_pass_learns_where_the_exact_one_is_stuck():
             TwoTemperature(forward_sharpness=10.0, backward_sharpness=20.0),
             "backward_sharpness=20.0 must be a number in (0, 10.0]",
         ),
-        (TwoTemperature(initial_scale=-1.0), "initial_scale=-1.0 must be a number in (0"),
+        (
+            TwoTemperature(initial_scale=-1.0),
+            "initial_scale=-1.0 must be a number in (0",
+        ),
         (TwoTemperature(learning_rate=0.0), "learning_rate=0.0 must be a number in (0"),
         (TwoTemperature(smoothing=1.0), "smoothing=1.0 must be a number in [0, 1)"),
     ],
