@@ -22,11 +22,11 @@ from torch import nn
 from sklearn_pb.gradients import ESTIMATORS, traits_of
 from sklearn_pb.masks import SingleWeights, prunable_parameters
 from sklearn_pb.methods import MonteCarlo, SampledMasks
-from sklearn_pb.methods._monte_carlo import EVALUATIONS
 from sklearn_pb.training import BatchFunction, MaskedModule
 from sklearn_pb.training._sampled_pass import SampledPass
 from sklearn_pb.utils import RandomStream
 
+EVALUATIONS = ("whole", "sliced", "compared")
 KEPT, LIKELY, UNLIKELY = 0.05, 0.95, 0.02
 
 

@@ -30,8 +30,8 @@ N_EXAMPLES = 64  # rows that are kept to trace, compare and time networks with
 class ExportedNetwork:
     """Base of estimators whose network has zeros in it; it stands behind all others.
 
-    A subclass sets `estimator_`, `masks_`, `_examples` and `_report` (None) in `fit`, and
-    has `_structured`.
+    A subclass sets `estimator_`, `masks_`, `_examples` and `_report` (None) in `fit`,
+    and has `_structured`.
     """
 
     estimator_: Any

@@ -279,6 +279,8 @@ def build_accelerator(net: NeuralNet) -> None:
         from accelerate import Accelerator
 
         net.set_params(accelerator=Accelerator(**net.accelerator))
+    if net.accelerator.device_placement:
+        net.device = None  # a copy of a net out of a worker's pickle has another
     net._wrapped_with_accelerator = True  # skorch leaves it alone
 
 

@@ -175,6 +175,23 @@ def test_what_asks_for_more_than_the_costs_of_samples_is_not_sliced(
         method.check()
 
 
+@pytest.mark.parametrize(
+    "gradient, sliced",
+    [
+        ("loorf", False),
+        ("arms", False),
+        ("double-cv", True),
+        ("double-cv-shrunk", True),
+    ],
+)
+def test_slopes_are_taken_on_slices_by_default(gradient, sliced):
+    search = MonteCarlo(gradient=gradient).start(SearchSpace(3, RandomStream(0)))
+    search.advance(0.0)
+    search.mask()
+    assert search.sampled().sliced is sliced
+    assert search.sampled().compared is sliced
+
+
 def test_an_unknown_evaluation_is_named():
     with pytest.raises(ValueError, match="evaluation='half'"):
         MonteCarlo(evaluation="half").check()
