@@ -9,8 +9,7 @@ import torch
 
 from ..utils import RandomStream
 
-_ROOM = 8 << 20  # bytes that `keep` may take for any number of samples,
-_FEW, _ROOM_OF_FEW = 10, 64 << 20  # and for few: then they are 2.5 d floats at most
+_ROOM = 4 << 20  # bytes that `keep` may take: for d of a million and more, d floats
 
 
 class CoupledSamples(ABC):
@@ -75,17 +74,14 @@ class CoupledSamples(ABC):
         return _sum_of_rows(weights, self._kept, self.probabilities.dtype)
 
     def keep(self) -> None:
-        """Keep the samples, a byte a bit, where they are so few that memory allows it.
+        """Keep the samples, a byte a bit, if they fit into 4 MiB.
 
-        To be called before samples are drawn several times. Up to 10 samples are kept
-        while they need less than 64 MiB, more of them while they need less than 8 MiB;
-        others are regenerated whenever they are asked for.
+        To be called before samples are drawn several times. Others are regenerated
+        whenever they are asked for.
         """
         n, d = self.n_samples, len(self.probabilities)
-        room = _ROOM_OF_FEW if n <= _FEW else _ROOM
-        if self._kept is not None or n * d > room:
-            return
-        self._kept = self._draw(range(n), torch.uint8)
+        if self._kept is None and n * d <= _ROOM:
+            self._kept = self._draw(range(n), torch.uint8)
 
     def mask(self, sample: int) -> torch.Tensor:
         """Return one sample in the form that is at hand.

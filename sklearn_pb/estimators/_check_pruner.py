@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..constraints import Quota
 from ..masks import MaskLayout, NofM, check_sparsity, resolve_granularity
 from ..methods import PRESETS, Method, resolve_method
 
@@ -60,8 +61,8 @@ def check_settings(pruner: Any) -> Method:
     return method
 
 
-def check_size(pruner: Any, layout: MaskLayout) -> None:
-    """Raise if a network has more mask variables than the method is made for.
+def check_problem(pruner: Any, layout: MaskLayout, quota: Quota) -> None:
+    """Raise if a network and a target are not for the method and its constraint.
 
     Parameters
     ----------
@@ -69,19 +70,30 @@ def check_size(pruner: Any, layout: MaskLayout) -> None:
         Its method is checked.
     layout : MaskLayout
         What is to be masked.
+    quota : Quota
+        How much of it is to be kept.
 
     Raises
     ------
     ValueError
-        If there are too many variables.
+        If there are too many variables, or a sparsity is missing.
     """
-    most = pruner.method_.most_variables
+    method = pruner.method_
+    most = method.most_variables
     if most is not None and layout.n_variables > most:
         raise ValueError(
             f"method={pruner.method!r} enumerates all masks, so it is for {most} mask "
             f"variables at most; here are {layout.n_variables}. Use a coarser "
             f"granularity than {pruner.granularity!r}, or one of {_fitting()}."
         )
+    if method.needs_sparsity and quota.sparsity is None:
+        raise ValueError(
+            f"method={pruner.method!r} ranks what it keeps; sparsity=None must be a "
+            "number in [0, 1)."
+        )
+    constraint = pruner.constraint or method.default_constraint()
+    if constraint is not None:
+        constraint.start(quota, 0.5)  # raises where it needs to know a sparsity
 
 
 def _fitting() -> str:

@@ -32,7 +32,7 @@ from ..training import (
 )
 from ..utils import RandomStream
 from ..utils._sklearn import HasMethods, Interval, StrOptions, fit_context
-from ._check_pruner import check_settings, check_size
+from ._check_pruner import check_problem, check_settings
 from ._exported_network import N_EXAMPLES, ExportedNetwork
 from ._network_estimator import NetworkEstimator, Rows, first_rows
 from ._pruner_runs import check_same_run, open_run_file, run_settings
@@ -315,17 +315,18 @@ class MaskPruner(NetworkEstimator, ExportedNetwork):
         names = prunable_parameters(module, self.include, self.exclude)
         example = first_rows(module, rows.X)
         layout = granularity.layout(module, names, example)
-        check_size(self, layout)
         measure = network_measure(self.count, module, layout, example)
+        quota = build_quota(
+            layout,
+            granularity,
+            sparsity=self.sparsity,
+            scope=self.scope,
+            measure=measure,
+        )
+        check_problem(self, layout, quota)
         options = MaskingOptions(
             method=self.method_,
-            quota=build_quota(
-                layout,
-                granularity,
-                sparsity=self.sparsity,
-                scope=self.scope,
-                measure=measure,
-            ),
+            quota=quota,
             constraint=self.constraint,
             train_weights=self.train_weights,
             warmup=self.warmup,

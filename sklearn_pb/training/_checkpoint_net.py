@@ -81,8 +81,7 @@ def load_net_state(
             _load_part(name, part, state["parts"][name])
     for name, callback in callbacks:
         _load_learned(callback, state["callbacks"].get(name, {}))
-    rows = getattr(net.history, "history", net.history)  # one is shared by processes
-    rows[:] = [_unpacked_epoch(row) for row in state["history"][:n_epochs]]
+    net.history[:] = [_unpacked_epoch(row) for row in state["history"][:n_epochs]]
 
 
 def generator_states(net: NeuralNet) -> dict[str, torch.Tensor]:

@@ -142,47 +142,51 @@ class SlicedPass:
         try:
             for number, rows in enumerate(self._slices):
                 parts = [None if g is None else g[rows] for g in gradients]
-                found = self._gradients(number, leaves[number], parts)
+                mask = self._samples.mask(number)
+                self._masked.weights.lend(mask)
+                found = self._gradients(leaves[number], parts)
                 leaves[number] = []  # its graph is not needed any more
-                self._add(totals, found, number)
+                if self._slopes is not None:
+                    self._put_slope(mask, found, self._slopes[number])
+                self._add(totals, found, mask)
         finally:
             self._masked.weights.take_back()
         return totals
 
     def _gradients(
-        self,
-        number: int,
-        leaves: list[torch.Tensor],
-        gradients: list[torch.Tensor | None],
+        self, leaves: list[torch.Tensor], gradients: list[torch.Tensor | None]
     ) -> list[torch.Tensor | None]:
-        """Gradients of the masked parameters on one slice, and its slope put by."""
+        """Gradients of the masked parameters on one slice."""
         pairs = [
             (leaf, g)
             for leaf, g in zip(leaves, gradients, strict=True)
             if leaf.requires_grad and g is not None
         ]
-        mask, weights = self._samples.mask(number), self._masked.weights
-        weights.lend(mask)
         found = torch.autograd.grad(
             [leaf for leaf, _ in pairs],
             self._parameters,
             [g for _, g in pairs],
             allow_unused=True,
         )
-        if self._slopes is not None:
-            of = {id(p): g for p, g in zip(self._parameters, found, strict=True)}
-            governed = [of.get(id(p)) for p in weights.parameters]
-            weights.put_slope(mask, governed, self._slopes[number])
         return list(found)
+
+    def _put_slope(
+        self,
+        mask: torch.Tensor,
+        found: list[torch.Tensor | None],
+        slope: torch.Tensor,
+    ) -> None:
+        of = {id(p): g for p, g in zip(self._parameters, found, strict=True)}
+        weights = self._masked.weights
+        weights.put_slope(mask, [of.get(id(p)) for p in weights.parameters], slope)
 
     def _add(
         self,
         totals: list[torch.Tensor | None],
         found: list[torch.Tensor | None],
-        number: int,
+        mask: torch.Tensor,
     ) -> None:
         """Add the gradients of one slice, of the weights under its mask."""
-        mask = self._samples.mask(number)
         scales = self._masked.weights.scales(mask)
         placements = self._masked.layout.placements
         for i, (parameter, gradient) in enumerate(

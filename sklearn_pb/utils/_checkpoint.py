@@ -131,12 +131,16 @@ class Checkpoint:
                 f"checkpoint={str(self.path)!r} is not a checkpoint that can be read: "
                 f"{error}"
             ) from error
-        if (version, label) != (_VERSION, self.label):
+        if version != _VERSION:
+            raise ValueError(
+                f"checkpoint={str(self.path)!r} has version {version} of the format, "
+                f"not {_VERSION}. Use another file, or delete this one."
+            )
+        if label != self.label:
             theirs, ours = _difference(label, self.label)
             raise ValueError(
                 f"checkpoint={str(self.path)!r} is of another run: it was written for "
-                f"{theirs} (version {version}), not for {ours} (version {_VERSION}). "
-                "Use another file, or delete this one."
+                f"{theirs}, not for {ours}. Use another file, or delete this one."
             )
         return from_plain(content["state"])
 

@@ -13,7 +13,9 @@ import torch
 from scipy import stats
 
 from sklearn_pb.distributions import (
+    AntitheticPairs,
     DirichletCopula,
+    GaussianCopula,
     Independent,
     _couplings,
     dirichlet_correlation,
@@ -179,6 +181,32 @@ def test_kept_samples_are_those_made_again(kind, some, monkeypatch):
     z.fill_(9)  # what is done to a sample does not reach the others
     assert torch.equal(kept.draw(some), again.draw(some))
     torch.testing.assert_close(kept.weighted_sum(weights), total)
+
+
+@pytest.mark.parametrize(
+    "kind", [Independent, DirichletCopula, AntitheticPairs, GaussianCopula]
+)
+def test_samples_that_are_kept_on_demand_are_the_same(kind):
+    p, weights = torch.linspace(0, 1, 5001), torch.linspace(-1, 2, 4)
+    drawn, kept = (kind(p, 4, RandomStream(4)) for _ in range(2))
+    kept.keep()
+    assert kept.mask(3).dtype == torch.uint8
+    z = drawn.draw(range(4))
+    for s in range(4):
+        assert torch.equal(kept.mask(s).float(), z[s])
+        assert torch.equal(drawn.mask(s), z[s])
+    for some in (range(4), range(3, 0, -1), range(2, 4), range(1, 2)):
+        assert torch.equal(kept.draw(some), z[list(some)])
+        assert torch.equal(drawn.draw(some), z[list(some)])
+    torch.testing.assert_close(kept.weighted_sum(weights), weights @ z)
+    kept.draw(range(4)).fill_(9)
+    assert torch.equal(kept.draw(range(4)), z)
+
+
+def test_many_samples_are_not_kept():
+    many = Independent(torch.full((10**6,), 0.5), 5, RandomStream(0))
+    many.keep()
+    assert many.mask(0).dtype == torch.float32
 
 
 def test_coordinates_are_independent_of_each_other():

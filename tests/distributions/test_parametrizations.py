@@ -137,3 +137,14 @@ def test_only_direct_limits_its_logits(parametrization):
         assert r.min() >= parametrization.eps and r.max() <= 1 - parametrization.eps
     else:
         assert torch.equal(r, kept)
+
+
+def test_the_sigmoid_says_when_a_covariance_is_a_gradient():
+    covariance = torch.tensor([0.3, -0.2])
+    for logits in ([0.0, 15.0], [-15.0, 2.0]):
+        logits = torch.tensor(logits)
+        assert Sigmoid().keeps_covariance(logits)
+        assert torch.equal(Sigmoid().pull_back(covariance, logits), covariance)
+    assert not Sigmoid().keeps_covariance(torch.tensor([0.0, 40.0]))
+    assert not Sigmoid().keeps_covariance(torch.tensor([0.0, torch.nan]))
+    assert not Direct().keeps_covariance(torch.tensor([0.5]))

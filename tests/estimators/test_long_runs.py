@@ -258,7 +258,7 @@ class TestCheckpoint:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            ({"sparsity": 0.6}, r"written for sparsity=0\.7 .*not for sparsity=0\.6"),
+            ({"sparsity": 0.6}, r"written for sparsity=0\.7, not for sparsity=0\.6"),
             ({"random_state": 1}, "random_state=0"),
             ({"method": "gmp"}, "method=Continuation"),
             ({"estimator__lr": 0.1}, r"estimator__lr=0\.05"),
@@ -279,6 +279,15 @@ class TestCheckpoint:
         pruner(checkpoint=tmp_path / "run.pt").fit(X, y)
         with pytest.raises(ValueError, match=r"X=array \(150, 4\)"):
             pruner(checkpoint=tmp_path / "run.pt").fit(X + 1, y)
+
+    def test_another_place_is_refused(self, iris, tmp_path):
+        path = tmp_path / "run.pt"
+        pruner(checkpoint=path).fit(*iris)
+        content = torch.load(path, weights_only=True)
+        content["state"]["where"] = "cuda in 2 process(es)"
+        torch.save(content, path)
+        with pytest.raises(ValueError, match=r"cuda in 2 .* cpu in 1 process"):
+            pruner(checkpoint=path).fit(*iris)
 
     def test_what_only_shows_or_saves_may_change(self, iris, tmp_path):
         pruner(checkpoint=tmp_path / "run.pt").fit(*iris)

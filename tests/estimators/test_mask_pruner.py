@@ -26,7 +26,12 @@ from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier, NeuralNetRegr
 from torch import nn
 
 from sklearn_pb import MaskPruner
-from sklearn_pb.constraints import L0Penalty
+from sklearn_pb.constraints import (
+    L0Penalty,
+    QuadraticPull,
+    SparsityProjection,
+    VelocityConstraint,
+)
 from sklearn_pb.exceptions import NonFiniteLossError, NothingToPruneError
 from sklearn_pb.methods import PRESETS, Continuation, MonteCarlo
 
@@ -35,6 +40,8 @@ METHODS = sorted(
     for name, make in PRESETS.items()
     if make().fits_networks and name != "reinforce"
 )
+
+CONSTRAINTS = [L0Penalty(), SparsityProjection(), VelocityConstraint(), QuadraticPull()]
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn_pb.exceptions.SparsityWarning"  # runs here are very short
@@ -114,6 +121,19 @@ def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
+@pytest.mark.slow
+@parametrize_with_checks(
+    [
+        MaskPruner(method=method, sparsity=0.5, random_state=0)
+        for method in METHODS
+        if method not in ("continuous", "gmp")  # they are above
+    ],
+    expected_failed_checks=expected_failures,
+)
+def test_scikit_learn_checks_for_every_method(estimator, check):
+    check(estimator)
+
+
 @pytest.fixture(autouse=True)
 def seeded_instances():
     """Modules that a test makes itself have the same weights in every run."""
@@ -124,6 +144,24 @@ def seeded_instances():
 def iris():
     X, y = load_iris(return_X_y=True)
     return StandardScaler().fit_transform(X), y
+
+
+@pytest.mark.parametrize("constraint", CONSTRAINTS, ids=lambda c: type(c).__name__)
+@pytest.mark.parametrize("method", [m for m in METHODS if PRESETS[m]().learns])
+def test_any_learned_mask_goes_with_any_constraint(iris, method, constraint):
+    pruner = MaskPruner(
+        quick_net(max_epochs=3),
+        method=method,
+        constraint=constraint,
+        sparsity=0.733,
+        random_state=0,
+    ).fit(*iris)
+    d = sum(mask.numel() for mask in pruner.masks_.values())
+    zeros = sum(
+        int((pruner.estimator_.module_.get_parameter(name) == 0).sum())
+        for name in pruner.masks_
+    )
+    assert zeros == round(0.733 * d)
 
 
 @pytest.mark.parametrize("scope", ["global", "layer"])

@@ -9,6 +9,7 @@ from skorch import NeuralNetClassifier
 from torch import nn
 from torch.func import functional_call
 
+from sklearn_pb import MaskPruner
 from sklearn_pb.distributions import Concrete, Independent, Sigmoid
 from sklearn_pb.gradients import ESTIMATORS, Pathwise, exact, traits_of
 from sklearn_pb.masks import SingleWeights, prunable_parameters
@@ -357,3 +358,20 @@ def test_the_pathwise_gradient_is_that_of_autograd():
     (expected,) = torch.autograd.grad(sum(costs) / 3, logits)
     torch.testing.assert_close(estimate.gradient, expected)
     torch.testing.assert_close(estimate.costs, torch.stack(costs).detach())
+
+
+@pytest.mark.filterwarnings("ignore::sklearn_pb.exceptions.SparsityWarning")
+@pytest.mark.parametrize("method", ["exact", "beta-star"])
+def test_gradients_that_enumerate_prune_a_few_channels(method):
+    X = torch.randn(60, 4, generator=torch.Generator().manual_seed(0))
+    y = (X[:, 0] > 0).long()
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2))
+    net = NeuralNetClassifier(
+        module, max_epochs=3, train_split=None, verbose=0, criterion=nn.CrossEntropyLoss
+    )
+    pruner = MaskPruner(
+        net, method=method, sparsity=0.5, granularity="channel", random_state=0
+    ).fit(X.numpy(), y.numpy())
+    weight = pruner.estimator_.module_[0].weight
+    assert int(weight.eq(0).all(dim=1).sum()) == 3

@@ -269,6 +269,12 @@ class TestFile:
         assert "b=2, d=unknown, c=3" in str(caught.value)
         assert "b=4, d=5, c=unknown" in str(caught.value)
 
+    def test_another_format_is_refused(self, tmp_path):
+        content = {"version": 0, "label": "a run", "state": {}}
+        torch.save(content, tmp_path / "state")
+        with pytest.raises(ValueError, match="has version 0 of the format, not 1"):
+            Checkpoint(tmp_path / "state", "a run").load()
+
     def test_due_after_its_seconds(self, tmp_path):
         assert Checkpoint(tmp_path / "state", "a run", 0.0).is_due()
         assert not Checkpoint(tmp_path / "state", "a run", 100.0).is_due()
