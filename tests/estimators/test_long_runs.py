@@ -20,7 +20,7 @@ from torch import nn
 from torch.optim.lr_scheduler import StepLR
 
 from sklearn_pb import MaskPruner
-from sklearn_pb.methods import Continuation, MonteCarlo
+from sklearn_pb.methods import PRESETS, Continuation, MonteCarlo
 from sklearn_pb.utils import RandomStream
 
 pytestmark = pytest.mark.filterwarnings(
@@ -158,6 +158,20 @@ class TestCheckpoint:
     )
     def test_a_stopped_run_goes_on(self, iris, tmp_path, method):
         self.check(iris, tmp_path, every=0.0, method=method)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        "method", sorted(name for name in PRESETS if PRESETS[name]().fits_networks)
+    )
+    def test_every_method_goes_on(self, iris, tmp_path, method):
+        self.check(iris, tmp_path, every=0.0, method=method)
+
+    @pytest.mark.parametrize("granularity", ["channel", "2:4"])
+    def test_other_granularities(self, iris, tmp_path, granularity):
+        settings = {"granularity": granularity}
+        if granularity == "2:4":
+            settings["sparsity"] = None
+        self.check(iris, tmp_path, every=0.0, **settings)
 
     @pytest.mark.parametrize("every", ["epoch", 0.0, 1e9])
     def test_whenever_it_is_saved(self, iris, tmp_path, every):
