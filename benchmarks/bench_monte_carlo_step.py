@@ -1,16 +1,21 @@
 """What a Monte-Carlo step costs and how much its gradient varies, whole or in slices.
 
 Two tables. The first is the time of a training step with n masks over that of a dense
-one, both skorch's own, timed in turn. The second is the variance of the gradient for
-the logits, over masks (and over which rows are in which slice), at a fixed network and
-batch: a network trained densely on digits for a few epochs, with every probability at
-1/2, and where 5 % of the weights, the largest, are likely and all others are not.
+one, both skorch's own, timed in turn; each case has a process of its own, because what
+one allocates changes what memory costs the next. The second is the variance of the
+gradient for the logits, over masks (and over which rows are in which slice), at a fixed
+network and batch: a network trained densely on digits for a few epochs, with every
+probability at 1/2, and where 5 % of the weights, the largest, are likely and all others
+are not.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import json
+import subprocess
+import sys
 from statistics import median
 
 import torch
@@ -34,6 +39,9 @@ def main() -> None:
     """Measure what was asked for, print and write the tables."""
     options = parse_arguments()
     torch.manual_seed(0)
+    if options.case:
+        print(json.dumps(run_case(*json.loads(options.case), options)))
+        return
     if "time" in options.tables:
         rows = [row for name in options.networks for row in times(name, options)]
         print(write_table(options.name, rows))
@@ -58,45 +66,51 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--draws", type=int, default=60)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--name", default="monte_carlo_step")
+    parser.add_argument("--case", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def times(network: str, options: argparse.Namespace) -> list[dict]:
     """Return a row for each estimator and evaluation: the step over the dense one."""
-    module_class, shape = NETWORKS[network]
-    batch = (
-        torch.randn(options.batch_size, *shape),
-        torch.randint(10, (options.batch_size,)),
-    )
-    module = module_class()
-    cases = [
-        (estimator, evaluation)
-        for estimator in options.estimators
-        for evaluation in EVALUATIONS
-        if evaluation == "whole" or traits_of(ESTIMATORS[estimator]).samples
-    ]
-    steps = [dense_step(copy.deepcopy(module), batch, options.device)]
-    for estimator, evaluation in cases:
-        method = MonteCarlo(
-            gradient=estimator, n_samples=options.samples, evaluation=evaluation
-        )
-        steps.append(masked_step(copy.deepcopy(module), method, batch, options))
-    dense, *masked = paired_times(steps, options.repeats)
     rows = []
-    for (estimator, evaluation), seen in zip(cases, masked, strict=True):
-        row = {
-            "network": network,
-            "estimator": estimator,
-            "evaluation": evaluation,
-            "n_samples": options.samples,
-            "batch_size": options.batch_size,
-            "dense_ms": round(1e3 * median(dense), 2),
-            "step_ms": round(1e3 * median(seen), 2),
-            "dense_steps": round(median_ratio(seen, dense), 2),
-        }
-        print(row, flush=True)
-        rows.append(row)
+    for estimator in options.estimators:
+        for evaluation in EVALUATIONS:
+            if evaluation == "whole" or traits_of(ESTIMATORS[estimator]).samples:
+                case = json.dumps([network, estimator, evaluation])
+                command = [sys.executable, *sys.argv, "--case", case]
+                rows.append(json.loads(subprocess.check_output(command)))
+                print(rows[-1], flush=True)
     return rows
+
+
+def run_case(
+    network: str, estimator: str, evaluation: str, options: argparse.Namespace
+) -> dict:
+    """Time one case beside the dense step."""
+    torch.set_num_threads(1)
+    module_class, shape = NETWORKS[network]
+    module, n_rows = module_class(), options.batch_size
+    batch = torch.randn(n_rows, *shape), torch.randint(10, (n_rows,))
+    method = MonteCarlo(
+        gradient=estimator, n_samples=options.samples, evaluation=evaluation
+    )
+    dense, seen = paired_times(
+        [
+            dense_step(copy.deepcopy(module), batch, options.device),
+            masked_step(module, method, batch, options),
+        ],
+        options.repeats,
+    )
+    return {
+        "network": network,
+        "estimator": estimator,
+        "evaluation": evaluation,
+        "n_samples": options.samples,
+        "batch_size": options.batch_size,
+        "dense_ms": round(1e3 * median(dense), 2),
+        "step_ms": round(1e3 * median(seen), 2),
+        "dense_steps": round(median_ratio(seen, dense), 2),
+    }
 
 
 def variances(network: str, options: argparse.Namespace) -> list[dict]:

@@ -12,7 +12,7 @@ from ..distributions import CoupledSamples
 from ..functions import PseudoBooleanFunction
 from ._masked_module import MaskedModule
 from ._rows import by_channels, count_rows, take_rows
-from ._sample_weight import batch_weight
+from ._sample_weight import batch_weight, set_batch_weight
 from ._sampled_pass import SampledPass
 
 
@@ -162,19 +162,17 @@ class BatchFunction(PseudoBooleanFunction):
 
     def _loss_of_output(self, output: Any, rows: slice) -> torch.Tensor:
         """The loss of some rows by what a pass of the batch gave for them."""
-        output = take_rows(output, rows, self._n_rows)
-        before = self._masked.runner
-        self._masked.runner = lambda *_inputs: output
-        try:
-            with torch.no_grad():
-                return self._loss_of_rows(*self._rows(rows))
-        finally:
-            self._masked.runner = before
+        X, y = self._rows(rows)
+        set_batch_weight(self._net, X)
+        y_pred = take_rows(output, rows, self._n_rows)
+        with torch.no_grad():
+            return self._net.get_loss(y_pred, y, X=X, training=True)
 
     def _rows(self, rows: slice | None) -> tuple[Any, Any]:
         if rows is None:
             return self._X, self._y
-        return take_rows((self._X, self._y), rows, self._n_rows)
+        n_rows = self._n_rows
+        return take_rows(self._X, rows, n_rows), take_rows(self._y, rows, n_rows)
 
     def _share(self, rows: slice) -> float:
         """The share that rows have in the mean loss of the batch."""

@@ -44,33 +44,36 @@ class LentWeights:
         """Whether the module has masked weights now."""
         return bool(self._lent)
 
-    def lend(self, mask: torch.Tensor) -> None:
+    def lend(self, mask: torch.Tensor) -> list[torch.Tensor]:
         """Give the module weights under a mask; again, with another one, if you like.
 
         Parameters
         ----------
         mask : torch.Tensor of shape (d,)
             Values in [0, 1], of any type.
+
+        Returns
+        -------
+        entries : list of torch.Tensor
+            The mask of each parameter; it broadcasts to it.
         """
+        entries = [placement.spread(mask) for placement in self.layout.placements]
         parameters = self._lent or self.parameters
         if self._masked is None:
             self._masked = [torch.empty_like(p) for p in parameters]
         if not self._lent:
             self._weights = [p.data for p in parameters]
-        for weight, masked, placement, scale in zip(
-            self._weights,
-            self._masked,
-            self.layout.placements,
-            self.scales(mask),
-            strict=True,
+        for weight, masked, entry, scale in zip(
+            self._weights, self._masked, entries, self.scales(mask), strict=True
         ):
-            torch.mul(weight, placement.spread(mask), out=masked.data)
+            torch.mul(weight, entry, out=masked.data)
             if scale != 1:
                 masked.data.mul_(scale)
         if not self._lent:
             for parameter, masked in zip(parameters, self._masked, strict=True):
                 parameter.data = masked.data
             self._lent = parameters
+        return entries
 
     def take_back(self) -> None:
         """Let the parameters point to the weights again."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
+from torch.utils._pytree import TreeSpec, tree_flatten, tree_map, tree_unflatten
 
 
 def count_rows(tree: Any) -> int:
@@ -23,7 +23,7 @@ def count_rows(tree: Any) -> int:
         Length of the first tensor that has an axis; 0 if there is none.
     """
     leaves = tree_flatten(tree)[0]
-    return next((len(x) for x in leaves if torch.is_tensor(x) and x.ndim), 0)
+    return next((x.shape[0] for x in leaves if torch.is_tensor(x) and x.ndim), 0)
 
 
 def take_rows(tree: Any, rows: slice, n_rows: int) -> Any:
@@ -45,7 +45,7 @@ def take_rows(tree: Any, rows: slice, n_rows: int) -> Any:
     """
 
     def take(x: torch.Tensor) -> torch.Tensor:
-        return x[rows] if x.ndim and len(x) == n_rows else x
+        return x[rows] if x.ndim and x.shape[0] == n_rows else x
 
     return map_tensors(take, tree)
 
@@ -117,7 +117,7 @@ class JoinedRows:
     """
 
     def __init__(self, parts: Sequence[Any], slices: Sequence[slice]) -> None:
-        self._flat, self._structure = tree_flatten(parts[0])
+        self._flat, self._structure = _flatten(parts[0])
         self._places = [i for i, x in enumerate(self._flat) if torch.is_tensor(x)]
         self.leaves = [self._tensors(part) for part in parts]
         for leaves, rows in zip(self.leaves, slices, strict=True):
@@ -139,19 +139,28 @@ class JoinedRows:
         flat = list(self._flat)
         for place, tensor in zip(self._places, tensors, strict=True):
             flat[place] = tensor
-        return tree_unflatten(flat, self._structure)
+        return (
+            flat[0]
+            if self._structure is None
+            else tree_unflatten(flat, self._structure)
+        )
 
     def _tensors(self, part: Any) -> list[torch.Tensor]:
-        flat = tree_flatten(part)[0]
+        flat = _flatten(part)[0]
         return [flat[place] for place in self._places]
 
     @staticmethod
     def _check(leaves: list[torch.Tensor], rows: slice) -> None:
         n_rows = rows.stop - rows.start
         for x in leaves:
-            if not x.ndim or len(x) != n_rows:
+            if not x.ndim or x.shape[0] != n_rows:
                 raise ValueError(
                     f"the network returned a tensor of shape {tuple(x.shape)} for "
                     f"{n_rows} rows; evaluation='sliced' needs one that returns a row "
                     "for each row. Use evaluation='whole'."
                 )
+
+
+def _flatten(tree: Any) -> tuple[list[Any], TreeSpec | None]:
+    """The leaves of a tree, and what they hang on if it is not just a tensor."""
+    return ([tree], None) if torch.is_tensor(tree) else tree_flatten(tree)

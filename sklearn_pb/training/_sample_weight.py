@@ -97,6 +97,20 @@ def batch_weight(net: NeuralNet, X: Any) -> torch.Tensor | None:
     return X[_WEIGHT] if isinstance(net.module_, WeightedInputs) else None
 
 
+def set_batch_weight(net: NeuralNet, X: Any) -> None:
+    """Tell a net the weights of rows whose outputs are known already.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        The net.
+    X : object
+        Inputs of the rows, in the form of a batch.
+    """
+    if isinstance(net.module_, WeightedInputs):
+        net.module_.batch_weight = X[_WEIGHT]
+
+
 def _weighted_mean(losses: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
     assert weight is not None
     weight = weight.to(losses)

@@ -143,12 +143,13 @@ class SlicedPass:
             for number, rows in enumerate(self._slices):
                 parts = [None if g is None else g[rows] for g in gradients]
                 mask = self._samples.mask(number)
-                self._masked.weights.lend(mask)
+                entries = self._masked.weights.lend(mask)
                 found = self._gradients(leaves[number], parts)
                 leaves[number] = []  # its graph is not needed any more
                 if self._slopes is not None:
                     self._put_slope(mask, found, self._slopes[number])
-                self._add(totals, found, mask)
+                scales = self._masked.weights.scales(mask)
+                self._add(totals, found, entries, scales)
         finally:
             self._masked.weights.take_back()
         return totals
@@ -184,11 +185,10 @@ class SlicedPass:
         self,
         totals: list[torch.Tensor | None],
         found: list[torch.Tensor | None],
-        mask: torch.Tensor,
+        entries: list[torch.Tensor],
+        scales: list[float],
     ) -> None:
         """Add the gradients of one slice, of the weights under its mask."""
-        scales = self._masked.weights.scales(mask)
-        placements = self._masked.layout.placements
         for i, (parameter, gradient) in enumerate(
             zip(self._parameters, found, strict=True)
         ):
@@ -198,11 +198,10 @@ class SlicedPass:
             if place is None:
                 totals[i] = gradient if total is None else total + gradient
                 continue
-            entries, scale = placements[place].spread(mask), scales[place]
             if total is None:
-                totals[i] = (gradient * entries).mul_(scale)
+                totals[i] = (gradient * entries[place]).mul_(scales[place])
             else:
-                total.addcmul_(gradient, entries, value=scale)
+                total.addcmul_(gradient, entries[place], value=scales[place])
 
 
 class _Run(torch.autograd.Function):
