@@ -43,7 +43,8 @@ def compact(
         where the zeros are in the weights already, as after `MaskPruner`.
     tolerance : float, default=1e-5
         How far the outputs in eval mode may be from those of `module` (with `masks`):
-        max |y - y'| <= tolerance * (1 + max |y|), in float64 if the network runs in it.
+        ``max abs(y - y0) <= tolerance * (1 + max abs(y0))``, in float64 if the network
+        runs in it.
 
     Returns
     -------

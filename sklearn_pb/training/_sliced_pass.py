@@ -163,6 +163,8 @@ class SlicedPass:
             for leaf, g in zip(leaves, gradients, strict=True)
             if leaf.requires_grad and g is not None
         ]
+        if not pairs:
+            return [None] * len(self._parameters)
         found = torch.autograd.grad(
             [leaf for leaf, _ in pairs],
             self._parameters,

@@ -206,7 +206,7 @@ def weight_times_gradient(W, batch):
         (Snip(n_batches=3), lambda products: products.mean(0).abs()),
         (Movement(), lambda products: -products.mean(0)),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_scores_agree_with_the_gradients_of_the_weights(criterion, combine, spread):
     W, batches = network()
