@@ -59,7 +59,6 @@ CONTENDERS: dict[str, Contender] = {
     "random": Contender("random", _EARLY),
     "snip": Contender("snip", _EARLY),
     "magnitude": Contender("magnitude", _CUT),
-    "magnitude-l1": Contender("magnitude-l1", _CUT),
     "lamp": Contender("lamp", _CUT),
     "taylor": Contender("taylor", _CUT),
     "fisher": Contender("fisher", _CUT),
