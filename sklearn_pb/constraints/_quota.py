@@ -108,11 +108,13 @@ class Quota:
         Returns
         -------
         mask : torch.Tensor of bool, shape (d,)
-            Ties never change a count.
+            Ties never change a count. Where the number is open, all with a score of at
+            least 0.
         """
+        scores = self._with_required(scores)
         if self.counts is None:
-            raise ValueError("a quota without counts cannot say which to keep.")
-        return self._choose(self._with_required(scores), fraction)
+            return scores >= 0
+        return self._choose(scores, fraction)
 
     def _choose(self, scores: torch.Tensor, fraction: float) -> torch.Tensor:
         assert self.counts is not None

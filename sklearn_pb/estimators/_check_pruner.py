@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
+
+import torch
 
 from ..constraints import Quota
 from ..masks import MaskLayout, NofM, check_sparsity, resolve_granularity
@@ -24,9 +27,18 @@ def check_settings(pruner: Any) -> Method:
 
     Raises
     ------
+    TypeError
+        If the constraint is a class.
     ValueError
-        If a setting is out of its range or has no effect.
+        If a setting is out of its range or has no effect, or there is no such device.
     """
+    if inspect.isclass(pruner.constraint):
+        name = pruner.constraint.__name__
+        raise TypeError(
+            f"constraint={name} is a class; it must be an object, such as {name}(), or "
+            "None."
+        )
+    _check_device(pruner.device)
     method = resolve_method(pruner.method)
     if not method.fits_networks and method.most_variables is None:
         raise ValueError(
@@ -94,6 +106,25 @@ def check_problem(pruner: Any, layout: MaskLayout, quota: Quota) -> None:
     constraint = pruner.constraint or method.default_constraint()
     if constraint is not None:
         constraint.start(quota, 0.5)  # raises where it needs to know a sparsity
+
+
+def _check_device(device: str) -> None:
+    """Raise unless there is such a device."""
+    if device == "auto":
+        return
+    try:
+        found = torch.device(device)
+    except RuntimeError:
+        raise ValueError(
+            f"device={device!r} is unknown; it must be 'auto' or a device of torch, "
+            "such as 'cpu' or 'cuda'."
+        ) from None
+    n_devices = torch.cuda.device_count()
+    if found.type == "cuda" and not 0 <= (found.index or 0) < n_devices:
+        raise ValueError(
+            f"device={device!r} is not there: torch finds {n_devices} CUDA devices. "
+            "Use 'auto' or 'cpu'."
+        )
 
 
 def _fitting() -> str:

@@ -20,6 +20,7 @@ from ..export import (
     to_onnx,
     to_semi_structured,
 )
+from ..export._onnx import check_folder
 from ..utils import check_choice
 
 FILES = ("onnx", "safetensors")
@@ -69,6 +70,8 @@ class ExportedNetwork:
         ------
         ValueError
             If the format is unknown, or there is a path too many or too few.
+        FileNotFoundError
+            If the folder of the file does not exist.
         ExportError
             If the outcome would not compute the same.
         ImportError
@@ -81,6 +84,7 @@ class ExportedNetwork:
             raise ValueError(f"path={path!r} must be {needed} with format={format!r}.")
         if path is None:
             return self._exported_module(format).eval()
+        check_folder(path)
         if format == "safetensors":
             save_packed(path, self.estimator_.module_, self.masks_)
         else:

@@ -87,6 +87,7 @@ def fit_to_sparsity(
     True
     """
     _check(pruner, sparsity, bounds, tolerance, max_fits)
+    _check_parameter(pruner, parameter)
 
     def fit(value: float) -> MaskPruner:
         return clone(pruner).set_params(**{parameter: value}).fit(X, y)
@@ -135,5 +136,18 @@ def _check(
     if pruner.sparsity is not None:
         raise ValueError(
             f"the pruner has sparsity={pruner.sparsity!r}, which it would be cut to; "
+            "it must be None."
+        )
+
+
+def _check_parameter(pruner: MaskPruner, parameter: str) -> None:
+    if parameter not in pruner.get_params():
+        raise ValueError(
+            f"parameter={parameter!r} is none of the pruner's; parameters of a method "
+            "or constraint need it to be an object, such as method=Continuation()."
+        )
+    if pruner.checkpoint is not None:
+        raise ValueError(
+            f"checkpoint={pruner.checkpoint!r} is for one run, and here are several; "
             "it must be None."
         )

@@ -41,6 +41,7 @@ from ..training import (
     last_layer,
     representation,
     steady_threads,
+    takes_integers,
     use_accelerator,
 )
 from ..utils import RandomStream
@@ -110,7 +111,9 @@ class NetworkEstimator(
         X, y = validate_data(
             self, X, y, reset=first, allow_nd=True, dtype="numeric", multi_output=True
         )
-        self._keeps_integers = _takes_integers(self.estimator)
+        if first:
+            integers = X.dtype.kind in "iu"
+            self._keeps_integers = integers and takes_integers(self.estimator)
         X = self._cast(X)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X)
@@ -341,12 +344,3 @@ def first_rows(module: nn.Module, X: np.ndarray) -> torch.Tensor:
     """Two rows where the network is."""
     parameter = next(module.parameters(), torch.empty(0))
     return torch.as_tensor(X[:2]).to(parameter.device)
-
-
-def _takes_integers(estimator: Any) -> bool:
-    """Whether the network looks its inputs up in a table."""
-    module = estimator if isinstance(estimator, nn.Module) else None
-    module = getattr(estimator, "module", module)
-    return isinstance(module, nn.Module) and any(
-        isinstance(layer, (nn.Embedding, nn.EmbeddingBag)) for layer in module.modules()
-    )

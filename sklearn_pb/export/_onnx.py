@@ -61,6 +61,8 @@ def to_onnx(
 
     Raises
     ------
+    FileNotFoundError
+        If the folder of the file does not exist.
     TypeError
         If the inputs are not tensors in order.
     ExportError
@@ -74,6 +76,7 @@ def to_onnx(
     >>> to_onnx(torch.nn.Linear(4, 2), torch.zeros(1, 4), "net.onnx")  # doctest: +SKIP
     0.0
     """
+    check_folder(path)
     inputs = _checked_inputs(example_inputs)
     if opset is not None:
         check_number(opset, "opset", low=1, integer=True)
@@ -102,6 +105,26 @@ def to_onnx(
     raise ExportError(
         f"{type(module).__name__} cannot be written as ONNX: {'; '.join(errors)}.{hint}"
     )
+
+
+def check_folder(path: str | os.PathLike[str]) -> None:
+    """Raise unless the folder of a file exists.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    """
+    folder = os.path.dirname(os.fspath(path)) or os.curdir
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(
+            f"path={os.fspath(path)!r} is in a folder that does not exist: {folder!r}."
+        )
 
 
 def _checked_inputs(example_inputs: Any) -> tuple[torch.Tensor, ...]:

@@ -169,28 +169,6 @@ def leave_one_out_weights(costs: torch.Tensor) -> torch.Tensor:
     return (costs - costs.mean()) / (len(costs) - 1)
 
 
-def at_least_two(n_samples: int, name: str) -> None:
-    """Raise if an estimator that compares samples was given fewer than two.
-
-    Parameters
-    ----------
-    n_samples : int
-        What was asked for.
-    name : str
-        The estimator.
-
-    Raises
-    ------
-    ValueError
-        If n_samples < 2.
-    """
-    if n_samples < 2:
-        raise ValueError(
-            f"n_samples={n_samples} is too small for {name!r}, which compares samples "
-            "with each other; it must be at least 2."
-        )
-
-
 def parametrized(
     covariance: torch.Tensor,
     costs: torch.Tensor,

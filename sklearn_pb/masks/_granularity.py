@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from sklearn.base import BaseEstimator
 from torch import nn
 
 from ..constraints import CellQuota
@@ -20,10 +21,10 @@ from ._layout import MaskLayout
 from ._placements import Singles, Slices, Tiles
 
 
-class Granularity(ABC):
+class Granularity(BaseEstimator, ABC):
     """What a mask variable stands for."""
 
-    def check(self) -> None:  # noqa: B027 (most have nothing to check)
+    def check(self) -> None:
         """Raise a clear error if a setting is out of its range."""
 
     @abstractmethod
@@ -73,7 +74,7 @@ class Granularity(ABC):
         return False
 
 
-@dataclass(frozen=True)
+@dataclass
 class SingleWeights(Granularity):
     """One variable a weight."""
 
@@ -90,12 +91,12 @@ class SingleWeights(Granularity):
         return MaskLayout(tuple(placements), tuple(sizes), tuple(names))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Blocks(Granularity):
     """One variable a block of weights.
 
-    A parameter is seen as a matrix of one row an output; blocks at its edges may be
-    smaller.
+    A parameter is seen as a matrix of one row an output (an input, for transposed
+    convolutions); blocks at its edges may be smaller.
 
     Parameters
     ----------
@@ -131,12 +132,13 @@ class Blocks(Granularity):
         return MaskLayout(tuple(placements), tuple(sizes), tuple(names))
 
 
-@dataclass(frozen=True)
+@dataclass
 class NofM(Granularity):
     """At most n of every m consecutive inputs of an output keep their weight.
 
     Inputs are counted along the second axis: input features of a linear layer, input
-    channels of a convolution. 2 of 4 is what sparse tensor cores run.
+    channels of a convolution (outputs of a transposed one). 2 of 4 is what sparse
+    tensor cores run.
 
     Parameters
     ----------
@@ -180,7 +182,7 @@ class NofM(Granularity):
         return CellQuota(torch.cat(cells), self.n)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Channels(Granularity):
     """One variable an output channel (neuron), with all that goes when it goes.
 
@@ -207,7 +209,7 @@ class Channels(Granularity):
         return True
 
 
-@dataclass(frozen=True)
+@dataclass
 class Heads(Granularity):
     """One variable a head of each ``nn.MultiheadAttention``."""
 

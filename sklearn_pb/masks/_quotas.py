@@ -59,7 +59,7 @@ def build_quota(
     if isinstance(sparsity, Mapping):
         _refuse_mapping(scope, measure)
         counts = _mapped_counts(layout, sparsity)
-        return Quota(layout.layers, counts, at_least_one=floors)
+        return Quota(layout.layers, _with_floors(counts, floors), at_least_one=floors)
     if measure is not None and sparsity is not None:
         if scope != "global":
             raise ValueError(
@@ -68,10 +68,13 @@ def build_quota(
             )
         return _measured(layout, measure, sparsity, floors)
     if scope == "erk" and sparsity is not None:
-        counts = erk_counts(layout, sparsity)
+        counts = _with_floors(erk_counts(layout, sparsity), floors)
         return Quota(layout.layers, counts, at_least_one=floors)
     sizes = [layout.n_variables] if scope == "global" else layout.layers
-    return Quota.proportional(sizes, sparsity, at_least_one=floors)
+    quota = Quota.proportional(sizes, sparsity, at_least_one=floors)
+    if quota.counts is None:
+        return quota
+    return Quota(sizes, _with_floors(quota.counts, floors), at_least_one=floors)
 
 
 def _of_cells(
@@ -104,6 +107,21 @@ def _refuse_mapping(scope: str, measure: Measure | None) -> None:
             "a mapping as sparsity says what each layer keeps; it needs "
             "scope='global' and count='units'."
         )
+
+
+def _with_floors(counts: Sequence[int], floors: Sequence[int]) -> list[int]:
+    """The counts with one for every layer, at the cost of those that keep most."""
+    if sum(counts) < len(floors):
+        raise ValueError(
+            f"sparsity leaves {sum(counts)} of {sum(floors)} units, but each of the "
+            f"{len(floors)} layers must keep one; it must be at most "
+            f"{1 - len(floors) / sum(floors):.6g}."
+        )
+    lifted = list(counts)
+    while len(counts) == len(floors) and 0 in lifted:
+        lifted[lifted.index(max(lifted))] -= 1
+        lifted[lifted.index(0)] += 1
+    return lifted
 
 
 def _mapped_counts(layout: MaskLayout, sparsity: Mapping[str, float]) -> list[int]:
@@ -177,7 +195,8 @@ def _erk_shares(layout: MaskLayout) -> list[float]:
         shape = shapes.get(name) or shapes.get(f"{name}.weight")
         if shape is None:
             raise ValueError(
-                f"scope='erk' needs the shape of a weight, and layer {name!r} has none."
+                f"scope='erk' goes by the sides of a layer's weight, and {name!r} is "
+                "none that has one; use 'layer' or 'global'."
             )
         shares.append(sum(shape) / shape.numel())
     return shares
@@ -195,7 +214,8 @@ def _measured(
     if smallest > full * (1 - sparsity):
         raise ValueError(
             f"sparsity={sparsity!r} of the {measure.unit} cannot be reached: "
-            f"{smallest / full:.3%} of them belong to nothing that may be masked."
+            f"{smallest / full:.3%} of them belong to what is not masked, or to what "
+            "each layer must keep."
         )
     return MeasuredQuota(
         measure,

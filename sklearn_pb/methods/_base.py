@@ -170,10 +170,7 @@ class Search(ABC):
             What the quota promises if a sparsity was asked for, else the variables
             whose score is at least 0.
         """
-        scores = self.scores()
-        if self.space.quota.counts is None:
-            return scores >= 0
-        return self.space.quota.select(scores)
+        return self.space.quota.select(self.scores())
 
     def state_dict(self) -> dict[str, Any]:
         """Return what is needed to go on later.

@@ -15,6 +15,7 @@ from ._networks import (
     initialize_net,
     is_binary_net,
     is_regression,
+    takes_integers,
 )
 from ._phases import Phases
 from ._representation import last_layer, representation
@@ -46,6 +47,7 @@ __all__ = [
     "representation",
     "run_label",
     "steady_threads",
+    "takes_integers",
     "use_accelerator",
     "weighted_loss",
     "with_fresh_weights",

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EarlyStopping
 from torch import nn
 
 from ..utils import Checkpoint, fingerprint
@@ -20,6 +20,7 @@ from ._checkpoint_net import (
     net_state,
 )
 from ._mask_training import MaskTraining
+from ._progress import Report
 
 
 @dataclass(frozen=True)
@@ -284,11 +285,11 @@ class RunKeeper(Callback):
             self._corrects_count = False
 
     def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Save the run as finished, unless it was interrupted within an epoch."""
+        """Save the run as finished, unless it was interrupted."""
         if not net.history or "phase" not in net.history[-1]:
             return
         self.on_epoch_end(net)  # a callback that stops the run comes before this one
-        if self.file is not None:
+        if self.file is not None and _is_finished(net):
             self._save(finished=True)
 
     def _is_due(self) -> bool:
@@ -313,3 +314,15 @@ class RunKeeper(Callback):
                 state["good"] = self.run.training.good
         if self.run.processes.is_main:
             self.file.checkpoint.save(state)
+
+
+def _is_finished(net: NeuralNet) -> bool:
+    """Whether the training has come to its end or was meant to stop early."""
+    return len(net.history) >= net.max_epochs or any(
+        (isinstance(callback, Report) and callback.stopped)
+        or (
+            isinstance(callback, EarlyStopping)
+            and callback.misses_ >= callback.patience
+        )
+        for _, callback in net.callbacks_
+    )

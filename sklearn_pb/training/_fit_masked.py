@@ -152,6 +152,7 @@ def fit_masked(
         if not options.train_weights:
             stack.enter_context(_frozen_others(module, layout))
         run = _begin(net, module, layout, options, stream, course.paused)
+        stack.enter_context(_slopes_everywhere(layout.parameters(module)))
         state = _where_to_begin(run, course)
         training, masked = run.training, run.training.masked
         net.module_ = run.processes.around(net, masked)
@@ -281,6 +282,19 @@ def _frozen_others(module: nn.Module, layout: MaskLayout) -> Iterator[None]:
     finally:
         for parameter in others:
             parameter.requires_grad_(True)
+
+
+@contextmanager
+def _slopes_everywhere(parameters: list[nn.Parameter]) -> Iterator[None]:
+    """Have gradients for all that is masked: frozen weights have slopes, too."""
+    frozen = [p for p in parameters if not p.requires_grad]
+    for parameter in frozen:
+        parameter.requires_grad_(True)
+    try:
+        yield
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(False)
 
 
 def _search_space(

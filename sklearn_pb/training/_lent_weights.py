@@ -142,6 +142,8 @@ class LentWeights:
         for placement, weight, gradient, scale in zip(
             placements, weights, gradients, self.scales(mask), strict=True
         ):
+            if gradient is not None and gradient.is_sparse:  # of an embedding
+                gradient = gradient.to_dense()
             _put_slope(placement, weight, gradient, scale, slope)
 
 

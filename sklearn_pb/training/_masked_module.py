@@ -38,6 +38,9 @@ class MaskedModule(nn.Module):
 
     Attributes
     ----------
+    fixed : set of str
+        Governed parameters that were frozen when the run began: they are masked, but
+        not trained.
     mask : torch.Tensor of shape (d,) or None
         Values in [0, 1]; None runs the module as it is.
     wants_slope : bool
@@ -66,6 +69,11 @@ class MaskedModule(nn.Module):
         self.layout = layout
         self.rescale = rescale
         self.train_weights = train_weights
+        self.fixed = {
+            name
+            for name in layout.names
+            if not module.get_parameter(name).requires_grad
+        }
         self.mask = None
         self.wants_slope = False
         self.draws: SeededDraws | None = None
@@ -151,7 +159,7 @@ class MaskedModule(nn.Module):
             self.weights.scales(self.mask),
             strict=True,
         ):
-            if not self.train_weights:
+            if not self.train_weights or placement.name in self.fixed:
                 parameter.grad = None
             elif parameter.grad is not None:
                 if scale != 1:

@@ -93,6 +93,32 @@ def check_estimator_parameter(estimator: Any) -> None:
     )
 
 
+def takes_integers(estimator: Any) -> bool:
+    """Return whether a network looks its inputs up in a table.
+
+    Parameters
+    ----------
+    estimator : skorch.NeuralNet, nn.Module, class or None
+        What the user gave; where it has no module yet, one is built to look at.
+
+    Returns
+    -------
+    integers : bool
+        Whether it has embeddings.
+    """
+    if estimator is None:
+        return False
+    with SeededDraws(torch.Generator()):  # its weights are not used
+        if isinstance(estimator, NeuralNet):
+            options = estimator.get_params_for("module")
+            module = estimator.initialized_instance(estimator.module, options)
+        else:
+            module = estimator() if inspect.isclass(estimator) else estimator
+    return any(
+        isinstance(layer, (nn.Embedding, nn.EmbeddingBag)) for layer in module.modules()
+    )
+
+
 def build_net(
     estimator: Any, *, n_inputs: int, n_outputs: int, device: str
 ) -> NeuralNet:

@@ -52,6 +52,11 @@ class Report(Callback):
         Called with the record of each epoch; StopIteration ends the training.
     verbose : int
         0 prints nothing, 1 a line an epoch, 2 also a bar within epochs.
+
+    Attributes
+    ----------
+    stopped : bool
+        Whether the function has ended the training.
     """
 
     def __init__(
@@ -65,6 +70,7 @@ class Report(Callback):
         self.sparsity = sparsity
         self.hook = hook
         self.verbose = verbose
+        self.stopped = False
         self._n_told = 0
         self._durations: list[float] = []
         self._begun = time.perf_counter()
@@ -121,8 +127,13 @@ class Report(Callback):
         record = epoch_record(net.history[-1])
         if self.verbose:
             print(self._line(record, net.max_epochs), flush=True)
-        if self.hook is not None:
+        if self.hook is None:
+            return
+        try:
             self.hook(record)
+        except StopIteration:
+            self.stopped = True
+            raise
 
     def _line(self, record: dict[str, Any], n_epochs: int) -> str:
         scores = [

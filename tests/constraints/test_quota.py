@@ -15,11 +15,11 @@ def test_counts_on_the_way(fraction):
         assert second.sum() == 30 - round(24 * fraction)
 
 
-def test_an_open_quota_cannot_select():
-    quota = Quota.proportional([4], None)
+def test_an_open_quota_keeps_what_has_a_score():
+    quota = Quota.proportional([4], None, at_least_one=[2, 2])
     assert quota.sparsity is None and quota.sparsities == [None]
-    with pytest.raises(ValueError, match="cannot say which to keep"):
-        quota.select(torch.zeros(4))
+    scores = torch.tensor([0.0, -1.0, -3.0, -2.0])
+    assert quota.select(scores).tolist() == [True, False, False, True]
 
 
 def test_cells_at_the_edge_keep_what_they_have():

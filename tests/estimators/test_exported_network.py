@@ -122,6 +122,14 @@ def test_senseless_requests_are_refused(weights, form, path, message):
         weights.export(form, path)
 
 
+@pytest.mark.parametrize("form", ["onnx", "safetensors"])
+def test_a_folder_that_does_not_exist(weights, form, tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "_exported_module", None)  # no work is begun
+    with pytest.raises(FileNotFoundError, match=re.escape(str(tmp_path / "none"))):
+        weights.export(form, tmp_path / "none" / "net")
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_network_is_left_alone(channels):
     before = {k: v.clone() for k, v in channels.estimator_.module_.state_dict().items()}
     channels.export("compact")

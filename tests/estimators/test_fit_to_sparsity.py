@@ -50,6 +50,8 @@ def test_too_few_fits_warn_and_give_the_nearest(iris):
         ({}, {"bounds": (0.0, 0.1)}, "must lie between them"),
         ({}, {"max_fits": 1}, "max_fits=1 must be an integer in"),
         ({}, {"tolerance": 0}, "tolerance=0 must be a number in"),
+        ({}, {"parameter": "method__slope"}, "parameter='method__slope' is none of"),
+        ({"checkpoint": "here"}, {}, "checkpoint='here' is for one run"),
     ],
 )
 def test_what_cannot_be_reached_is_said(iris, settings, options, message):

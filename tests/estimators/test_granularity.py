@@ -10,6 +10,7 @@ from skorch import NeuralNetClassifier
 from torch import nn
 
 from sklearn_pb import MaskPruner
+from sklearn_pb.constraints import L0Penalty
 from sklearn_pb.exceptions import SparsityWarning
 from sklearn_pb.export import compact
 from sklearn_pb.masks import Blocks, NofM
@@ -183,3 +184,80 @@ def test_every_kind_of_layer_can_be_pruned(digits, method):
         pruner.estimator_.module_.output.weight,
         pruner.estimator_.module_.embedding.weight,
     )
+
+
+@pytest.mark.parametrize("scope", ["global", "layer", "erk"])
+def test_every_layer_keeps_a_channel(digits, scope):
+    pruner = fit(digits, method="gmp", granularity="channel", sparsity=0.9, scope=scope)
+    assert pruner.sparsity_ == 0.9  # 4 of 8 + 12 + 20
+    assert max(pruner.layer_sparsity_.values()) < 1
+    priced = fit(
+        digits,
+        method="continuous",
+        granularity="channel",
+        constraint=L0Penalty(100.0),
+    )
+    assert max(priced.layer_sparsity_.values()) < 1
+
+
+def test_a_sparsity_that_leaves_a_layer_empty_is_refused(digits):
+    with pytest.raises(ValueError, match="each of the 3 layers must keep one"):
+        fit(digits, method="gmp", granularity="channel", sparsity=0.95)
+
+
+@pytest.mark.parametrize("method", ["continuous", "rebar", "taylor", "loorf"])
+@pytest.mark.parametrize("train_weights", [True, False])
+def test_frozen_layers_are_masked_and_not_trained(digits, method, train_weights):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(64, 20), nn.ReLU(), nn.Linear(20, 10))
+    module[0].weight.requires_grad_(False)
+    before = module[0].weight.clone()
+    pruner = fit(
+        digits, module, method=method, sparsity=0.5, train_weights=train_weights
+    )
+    after = pruner.estimator_.module_[0].weight
+    mask = pruner.masks_["0.weight"]
+    assert torch.equal(after[mask], before[mask]) and not after[~mask].any()
+    assert not after.requires_grad and module[0].weight.equal(before)
+
+
+def test_the_mask_of_a_frozen_layer_is_learned(digits):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(64, 20), nn.ReLU(), nn.Linear(20, 10))
+    masks = []
+    for frozen in (False, True):
+        module[0].weight.requires_grad_(not frozen)
+        pruner = fit(digits, module, sparsity=0.5, train_weights=False)
+        masks.append(pruner.masks_["0.weight"])
+    assert torch.equal(*masks)
+
+
+@pytest.mark.parametrize("method", ["continuous", "gmp", "snip"])
+def test_embeddings_with_sparse_gradients(digits, method):
+    class Bag(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embedding = nn.Embedding(17, 6, sparse=True)
+            self.output = nn.Linear(6, 10)
+
+        def forward(self, X):
+            return self.output(self.embedding((X * 16).long()).mean(1))
+
+    net = NeuralNetClassifier(
+        Bag,
+        criterion=nn.CrossEntropyLoss,
+        lr=0.05,
+        max_epochs=2,
+        train_split=None,
+        verbose=0,
+    )
+    pruner = MaskPruner(net, method=method, sparsity=0.5, random_state=0)
+    pruner.fit(*digits)
+    check_zeros(pruner)
+    assert pruner.sparsity_ == pytest.approx(81 / 162)
+
+
+def test_granularities_have_parameters():
+    pruner = MaskPruner(granularity=Blocks(2, 2))
+    pruner.set_params(granularity__rows=8)
+    assert pruner.granularity == Blocks(8, 2)

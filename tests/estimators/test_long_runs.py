@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV
 from skorch import NeuralNetClassifier, NeuralNetRegressor
-from skorch.callbacks import Callback, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.hf import AccelerateMixin
 from torch import nn
 from torch.optim.lr_scheduler import StepLR
@@ -233,6 +233,40 @@ class TestCheckpoint:
         assert len(part.history_) == 3 and part.sparsity_ > 0.6
         Interrupt.on = False
         same(fresh(checkpoint=path).fit(*iris), fresh().fit(*iris))
+
+    @pytest.mark.parametrize("every", ["epoch", 1e9])
+    def test_nor_is_one_interrupted_after_an_epoch(self, iris, tmp_path, every):
+        class Interrupt(Callback):
+            on = True
+
+            def on_epoch_end(self, net, **kwargs):
+                if self.on and len(net.history) == 3:
+                    raise KeyboardInterrupt
+
+        def fresh(**changes):
+            patient = EarlyStopping(patience=50)
+            net = quick_net(callbacks=[Interrupt(), patient])
+            return pruner(net=net, checkpoint_every=every, **changes)
+
+        path = tmp_path / "run.pt"
+        assert len(fresh(checkpoint=path).fit(*iris).history_) == 3
+        Interrupt.on = False
+        again = fresh(checkpoint=path).fit(*iris)
+        assert len(again.history_) == 5
+        same(again, fresh().fit(*iris))
+
+    def test_early_stopping_finishes_a_run(self, iris, tmp_path):
+        def fresh(**changes):
+            # Nothing is better than the first epoch by that much.
+            stopping = EarlyStopping(patience=2, threshold=1e9, threshold_mode="abs")
+            return pruner(net=quick_net(callbacks=[stopping]), **changes)
+
+        path, told = tmp_path / "run.pt", []
+        first = fresh(checkpoint=path).fit(*iris)
+        assert len(first.history_) < 5
+        again = fresh(checkpoint=path, callback=told.append).fit(*iris)
+        assert not told
+        same(again, first)
 
     def test_without_a_seed_the_run_keeps_its_own(self, iris, tmp_path, monkeypatch):
         path = tmp_path / "run.pt"
