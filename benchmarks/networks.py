@@ -61,6 +61,30 @@ class StridedConv(nn.Sequential):
         )
 
 
+class Conv6(nn.Sequential):
+    """Conv-6 for 32 x 32 images (Frankle and Carbin, 2019), 2.26 million weights."""
+
+    def __init__(self) -> None:
+        layers: list[nn.Module] = []
+        for n_in, n_out in pairwise((3, 64, 128, 256)):
+            layers += [
+                nn.Conv2d(n_in, n_out, 3, padding=1),
+                nn.ReLU(),
+                nn.Conv2d(n_out, n_out, 3, padding=1),
+                nn.ReLU(),
+                nn.MaxPool2d(2),
+            ]
+        super().__init__(
+            *layers,
+            nn.Flatten(),
+            nn.Linear(256 * 16, 256),
+            nn.ReLU(),
+            nn.Linear(256, 256),
+            nn.ReLU(),
+            nn.Linear(256, 10),
+        )
+
+
 class _Block(nn.Module):
     def __init__(self, n_in: int, n_out: int, stride: int) -> None:
         super().__init__()
@@ -115,3 +139,35 @@ class VGG16(nn.Sequential):
                 n_in = n_out
             layers.append(nn.MaxPool2d(2))
         super().__init__(*layers, nn.Flatten(), nn.Linear(512, 10))
+
+
+class Augmented(nn.Module):
+    """A network that sees its training images shifted and flipped at random.
+
+    Parameters
+    ----------
+    network : nn.Module class
+        For 32 x 32 images.
+    shift : int, default=4
+        Most pixels in each direction.
+    """
+
+    def __init__(self, network: type[nn.Module], shift: int = 4) -> None:
+        super().__init__()
+        self.network, self.shift = network(), shift
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Apply the network, after crops and flips of each image in training."""
+        return self.network(self._changed(X) if self.training else X)
+
+    def _changed(self, X: torch.Tensor) -> torch.Tensor:
+        n, _, height, width = X.shape
+        # Drawn on the CPU, so that a device gives the images of another one.
+        down, right = torch.randint(2 * self.shift + 1, (2, n, 1)).to(X.device)
+        flip = (torch.rand(n, 1) < 0.5).to(X.device)
+        rows = down + torch.arange(height, device=X.device)
+        columns = torch.arange(width, device=X.device).expand(n, -1)
+        columns = right + torch.where(flip, width - 1 - columns, columns)
+        padded = F.pad(X, (self.shift,) * 4).movedim(1, -1)
+        image = torch.arange(n, device=X.device)[:, None, None]
+        return padded[image, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)

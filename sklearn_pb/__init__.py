@@ -2,7 +2,14 @@
 
 from ._version import __version__
 from .budget import Budget
-from .estimators import MaskPruner, PBMinimizer
+from .estimators import MaskPruner, MixedPrecisionQuantizer, PBMinimizer
 from .solvers import minimize
 
-__all__ = ["Budget", "MaskPruner", "PBMinimizer", "__version__", "minimize"]
+__all__ = [
+    "Budget",
+    "MaskPruner",
+    "MixedPrecisionQuantizer",
+    "PBMinimizer",
+    "__version__",
+    "minimize",
+]

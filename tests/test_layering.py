@@ -41,6 +41,7 @@ FLOORS = (
     "export",
     "masks",
     "training",
+    "tickets",
     "estimators",
     "inspection",
     "datasets",

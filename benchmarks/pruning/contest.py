@@ -12,7 +12,6 @@ killed contest goes on where it was; several processes may share the methods.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 import warnings
@@ -20,26 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from contenders import CONTENDERS, N_CANDIDATES, Contender
 from sklearn.model_selection import GridSearchCV, ParameterGrid, StratifiedShuffleSplit
-from skorch import NeuralNetClassifier
-from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from networks import VGG16, LeNet300100, ResNet20, SmallConv, StridedConv
+from contests import NETWORKS, Records, fresh_net, load_images
 
 from sklearn_pb import MaskPruner
-from sklearn_pb.datasets import load_arrays
 from sklearn_pb.exceptions import SparsityWarning
-
-NETWORKS = {
-    "lenet-300-100": LeNet300100,
-    "small-conv": SmallConv,
-    "strided-conv": StridedConv,
-    "resnet-20": ResNet20,
-    "vgg-16": VGG16,
-}
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -70,21 +57,11 @@ def main() -> None:
     """Run what is not yet done."""
     options = parse_arguments()
     warnings.simplefilter("ignore", SparsityWarning)  # the table tells
-    found = load_arrays(options.data, data_home=options.data_home, scale=True)
-    rng = np.random.default_rng(0)
-    rows = rng.permutation(len(found.X))[: options.rows]
-    train = _images(found.X[rows]), found.y[rows]
-    test = _images(found.X_test), found.y_test
+    train, test = load_images(options)
     for method in options.methods:
         contest = Contest(method, options)
         contest.tune(*(part[: options.tuning_rows] for part in train))
         contest.run(train, test)
-
-
-def _images(X: np.ndarray) -> np.ndarray:
-    """Rows of images as networks take them, channels first."""
-    X = X.astype(np.float32)
-    return X[:, None] if X.ndim == 3 else X
 
 
 class Contest:
@@ -104,38 +81,13 @@ class Contest:
         assert len(ParameterGrid(self.contender.grid)) == N_CANDIDATES, name
         self.options = options
         folder = options.work_dir / options.data / options.network
-        folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / f"{name}.jsonl"
-        self.done = self._read()
+        self.records = Records(folder / f"{name}.jsonl")
         self.best: dict[str, Any] = {}
-
-    def _read(self) -> list[dict[str, Any]]:
-        if not self.path.exists():
-            return []
-        lines = self.path.read_text().splitlines()
-        return [json.loads(line) for line in lines if line.endswith("}")]
-
-    def _write(self, record: dict[str, Any]) -> None:
-        with self.path.open("a") as file:  # a line that a kill cut short stays alone
-            file.write("\n" + json.dumps(record))
-        self.done.append(record)
-        print(self.name, record, flush=True)
 
     def pruner(self, sparsity: float, seed: int, epochs: int) -> MaskPruner:
         """Return the method around a fresh net, with its own defaults."""
         return MaskPruner(
-            NeuralNetClassifier(
-                NETWORKS[self.options.network],
-                criterion=nn.CrossEntropyLoss,
-                optimizer=torch.optim.Adam,
-                lr=1e-3,
-                max_epochs=epochs,
-                batch_size=self.options.batch_size,
-                iterator_train__shuffle=True,
-                train_split=None,
-                verbose=0,
-                device=self.options.device,
-            ),
+            fresh_net(self.options, epochs),
             sparsity=0.0 if self.name == "dense" else sparsity,
             random_state=seed,
             **self.contender.settings(),
@@ -143,7 +95,7 @@ class Contest:
 
     def tune(self, X: np.ndarray, y: np.ndarray) -> None:
         """Choose the best of the candidates, unless that is done."""
-        tuned = [record for record in self.done if record["kind"] == "tuning"]
+        tuned = self.records.find(kind="tuning")
         if not tuned:
             split = StratifiedShuffleSplit(1, test_size=0.2, random_state=0)
             pruner = self.pruner(
@@ -152,7 +104,7 @@ class Contest:
             search = GridSearchCV(
                 pruner, self.contender.grid, cv=split, refit=False, error_score="raise"
             ).fit(X, y)
-            self._write(
+            row = self.records.add(
                 {
                     "kind": "tuning",
                     "best": search.best_params_,
@@ -160,15 +112,14 @@ class Contest:
                     "scores": search.cv_results_["mean_test_score"].round(4).tolist(),
                 }
             )
-            tuned = self.done[-1:]
+            tuned = [row]
         self.best = tuned[0]["best"]
 
     def run(self, train: tuple, test: tuple) -> None:
         """Run every sparsity and seed that is not done."""
         done = {
             (record["sparsity"], record["seed"])
-            for record in self.done
-            if record["kind"] == "run"
+            for record in self.records.find(kind="run")
         }
         sparsities = [0.0] if self.name == "dense" else self.options.sparsities
         for sparsity in sparsities:
@@ -183,7 +134,7 @@ class Contest:
         pruner.fit(*train)
         seconds = time.perf_counter() - start
         searching = [row for row in pruner.history_ if row["phase"] == "search"]
-        self._write(
+        self.records.add(
             {
                 "kind": "run",
                 "sparsity": sparsity,

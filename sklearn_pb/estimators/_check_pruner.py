@@ -38,7 +38,7 @@ def check_settings(pruner: Any) -> Method:
             f"constraint={name} is a class; it must be an object, such as {name}(), or "
             "None."
         )
-    _check_device(pruner.device)
+    check_device(pruner.device)
     method = resolve_method(pruner.method)
     if not method.fits_networks and method.most_variables is None:
         raise ValueError(
@@ -108,8 +108,19 @@ def check_problem(pruner: Any, layout: MaskLayout, quota: Quota) -> None:
         constraint.start(quota, 0.5)  # raises where it needs to know a sparsity
 
 
-def _check_device(device: str) -> None:
-    """Raise unless there is such a device."""
+def check_device(device: str) -> None:
+    """Raise unless there is such a device.
+
+    Parameters
+    ----------
+    device : str
+        "auto", or what torch calls it.
+
+    Raises
+    ------
+    ValueError
+        If torch does not know it, or it is not there.
+    """
     if device == "auto":
         return
     try:

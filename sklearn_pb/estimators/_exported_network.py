@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -39,6 +39,7 @@ class ExportedNetwork:
     masks_: dict[str, torch.Tensor]
     _examples: np.ndarray
     _report: Report | None
+    _made_when_asked_for: ClassVar[dict[str, str]] = {"report_": "_report"}
 
     @property
     def _structured(self) -> bool:
@@ -85,12 +86,15 @@ class ExportedNetwork:
         if path is None:
             return self._exported_module(format).eval()
         check_folder(path)
+        self._write(format, path)
+        return path
+
+    def _write(self, format: str, path: str | os.PathLike[str]) -> None:
         if format == "safetensors":
             save_packed(path, self.estimator_.module_, self.masks_)
         else:
             form = "compact" if self._structured else None
             to_onnx(self._exported_module(form).cpu(), self._inputs("cpu"), path)
-        return path
 
     def _exported_module(self, form: str | None) -> nn.Module:
         module = copy.deepcopy(self.estimator_.module_).eval()
@@ -104,13 +108,17 @@ class ExportedNetwork:
         return torch.as_tensor(self._examples).to(device or "cpu")
 
     def __dir__(self) -> list[str]:
-        """List the attributes; the report once it is made.
+        """List the attributes; the report and its like once they are made.
 
         Whoever reads all that is listed, as scikit-learn does for its own `__dir__` and
         its HTML, would wait for latencies to be measured.
         """
-        made = getattr(self, "_report", None) is not None
-        return [name for name in super().__dir__() if made or name != "report_"]
+        waiting = {
+            name
+            for name, kept in self._made_when_asked_for.items()
+            if getattr(self, kept, None) is None
+        }
+        return [name for name in super().__dir__() if name not in waiting]
 
     @property
     def report_(self) -> Report:

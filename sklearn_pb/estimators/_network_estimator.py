@@ -48,10 +48,10 @@ from ..utils import RandomStream
 
 
 def _is_classifier(self: NetworkEstimator) -> bool:
-    if is_regression(self.estimator):
+    if is_regression(self._network):
         raise AttributeError(
             f"{type(self).__name__} has class probabilities only around a classifier; "
-            f"its estimator is {type(self.estimator).__name__}."
+            f"its network is {type(self._network).__name__}."
         )
     return True
 
@@ -91,6 +91,11 @@ class NetworkEstimator(
     device: str
     random_state: Any
 
+    @property
+    def _network(self) -> Any:
+        """The skorch net, module, class or None that `estimator` stands for."""
+        return self.estimator
+
     @abstractmethod
     def _fit_network(
         self, net: Any, rows: Rows, stream: RandomStream, course: Any
@@ -107,13 +112,13 @@ class NetworkEstimator(
         first: bool = True,
     ) -> Rows:
         """Check and cast the data of `fit`, or of a later call of `partial_fit`."""
-        check_estimator_parameter(self.estimator)
+        check_estimator_parameter(self._network)
         X, y = validate_data(
             self, X, y, reset=first, allow_nd=True, dtype="numeric", multi_output=True
         )
         if first:
             integers = X.dtype.kind in "iu"
-            self._keeps_integers = integers and takes_integers(self.estimator)
+            self._keeps_integers = integers and takes_integers(self._network)
         X = self._cast(X)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X)
@@ -123,7 +128,7 @@ class NetworkEstimator(
     def _begin(self, rows: Rows, stream: RandomStream) -> Any:
         """Build and initialise a net of our own."""
         net = build_net(
-            self.estimator,
+            self._network,
             n_inputs=int(np.prod(rows.X.shape[1:])),
             n_outputs=rows.n_outputs,
             device=self.device,
@@ -161,11 +166,11 @@ class NetworkEstimator(
         self, y: np.ndarray, classes: Any, first: bool
     ) -> tuple[np.ndarray, int]:
         """The target as a net takes it, and the number of outputs it needs."""
-        if is_regression(self.estimator):
+        if is_regression(self._network):
             if classes is not None:
                 raise ValueError(
                     f"classes={classes!r} must be None, as "
-                    f"{type(self.estimator).__name__} is a regressor."
+                    f"{type(self._network).__name__} is a regressor."
                 )
             y = np.asarray(y, dtype=np.float32)
             if y.ndim == 2 and y.shape[1] == 1:
@@ -201,7 +206,7 @@ class NetworkEstimator(
         self, net: Any, y: np.ndarray, shape: tuple[int, ...]
     ) -> np.ndarray:
         """Bring the target to the shape of the network's output, or say why not."""
-        if is_regression(self.estimator):
+        if is_regression(self._network):
             wanted = (len(y), *shape[1:])
             if y.size != np.prod(wanted):
                 raise ValueError(
@@ -242,7 +247,7 @@ class NetworkEstimator(
             Entries of `classes_`, or values shaped as the target of `fit`.
         """
         X = self._check_input(X)
-        if is_regression(self.estimator):
+        if is_regression(self._network):
             with steady_threads(self.estimator_.module_):
                 values = self.estimator_.predict(X)
             return values.reshape(len(X)) if self._target_ndim == 1 else values
@@ -305,7 +310,7 @@ class NetworkEstimator(
         score : float
             1 is perfect.
         """
-        metric = r2_score if is_regression(self.estimator) else accuracy_score
+        metric = r2_score if is_regression(self._network) else accuracy_score
         return float(metric(y, self.predict(X), sample_weight=sample_weight))
 
     def __sklearn_tags__(self) -> Tags:
@@ -314,7 +319,7 @@ class NetworkEstimator(
         tags.target_tags.required = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         tags.input_tags.three_d_array = True
-        if is_regression(self.estimator):
+        if is_regression(self._network):
             tags.estimator_type = "regressor"
             tags.regressor_tags = RegressorTags()
         else:

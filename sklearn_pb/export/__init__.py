@@ -7,7 +7,11 @@ from ._heads import trace_heads
 from ._latency import Latency, measure_latency
 from ._macs import LayerMacs, count_macs, weight_uses
 from ._onnx import to_onnx
+from ._onnx_integers import onnx_weight_bytes
+from ._onnx_running import onnx_session
 from ._packed import load_packed, packed_metadata, save_packed
+from ._quantized_file import QuantizedFile, load_quantized, save_quantized
+from ._quantized_onnx import QuantizedOnnx, to_quantized_onnx
 from ._report import report
 from ._report_tables import LayerReport, NetworkReport, Report
 from ._semi_structured import is_n_of_m, to_semi_structured
@@ -22,6 +26,8 @@ __all__ = [
     "LayerReport",
     "LayoutChoice",
     "NetworkReport",
+    "QuantizedFile",
+    "QuantizedOnnx",
     "Report",
     "SparseConv",
     "SparseLinear",
@@ -30,12 +36,17 @@ __all__ = [
     "is_n_of_m",
     "layout_choices",
     "load_packed",
+    "load_quantized",
     "measure_latency",
+    "onnx_session",
+    "onnx_weight_bytes",
     "packed_metadata",
     "report",
     "save_packed",
+    "save_quantized",
     "sparsify",
     "to_onnx",
+    "to_quantized_onnx",
     "to_semi_structured",
     "trace_channels",
     "trace_heads",

@@ -14,6 +14,7 @@ from torch import nn
 
 from ..exceptions import ExportError
 from ._coding import decode, encode
+from ._state_files import check_state, replaced_when_whole, with_twins
 
 FORMAT = 1
 KEY = "sklearn_pb"  # of our entry in the metadata that safetensors keeps
@@ -73,11 +74,11 @@ def save_packed(
     safetensors = _load_safetensors()
     state = module.state_dict()
     masks = {} if masks is None else masks
-    _check_state(state)
+    check_state(state, "packed")
     _check_masks(state, masks)
     tensors: dict[str, torch.Tensor] = {}
     entries: dict[str, Any] = {}
-    for name, tensor, twin in _with_twins(state):
+    for name, tensor, twin in with_twins(state):
         if twin is not None:
             entries[name] = {"tied": twin}
             continue
@@ -90,13 +91,8 @@ def save_packed(
     except (TypeError, ValueError) as error:
         raise TypeError(f"metadata must fit into JSON: {error}.") from error
     checked = {KEY: text, "sha256": _checksum(text, tensors)}
-    partial = f"{os.fspath(path)}.partial"
-    try:
+    with replaced_when_whole(path) as partial:
         safetensors.torch.save_file(tensors, partial, checked)
-        os.replace(partial, path)
-    finally:
-        if os.path.exists(partial):
-            os.remove(partial)
 
 
 def load_packed(
@@ -186,15 +182,6 @@ def _load_safetensors() -> Any:
     return safetensors
 
 
-def _check_state(state: Mapping[str, Any]) -> None:
-    for name, value in state.items():
-        if not isinstance(value, torch.Tensor) or value.layout != torch.strided:
-            raise TypeError(
-                f"The state dict holds {name!r}, a {type(value).__name__} that is no "
-                "dense tensor; a packed file holds nothing else."
-            )
-
-
 def _check_masks(
     state: Mapping[str, torch.Tensor], masks: Mapping[str, torch.Tensor]
 ) -> None:
@@ -213,17 +200,6 @@ def _check_masks(
                 f"{name} has {lost} weights that are not zero where masks[{name!r}] is "
                 "False; multiply the weights by their masks first."
             )
-
-
-def _with_twins(
-    state: Mapping[str, torch.Tensor],
-) -> Iterator[tuple[str, torch.Tensor, str | None]]:
-    """Yield name, tensor and the name of an earlier one that is the same memory."""
-    seen: dict[tuple[Any, ...], str] = {}
-    for name, tensor in state.items():
-        place = (tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride())
-        twin = seen.setdefault((*place, tensor.dtype), name)
-        yield name, tensor, twin if twin != name and tensor.numel() else None
 
 
 def _checksum(text: str, tensors: Mapping[str, torch.Tensor]) -> str:

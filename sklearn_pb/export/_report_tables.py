@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..utils import text_table
 from ._latency import Latency, readable_seconds
 from ._sparsify import LayoutChoice
 
@@ -183,7 +183,14 @@ class Report:
         titles += ["packed", "multiply-adds", "effective"]
         titles += ["dense", "sparse", "layout"] if timed else []
         lines = [_layer_cells(layer, timed) for layer in self.layers]
-        tables = [_table(titles, [*lines, _layer_cells(self.total, timed)], total=True)]
+        tables = [
+            text_table(
+                titles,
+                [*lines, _layer_cells(self.total, timed)],
+                left={"layer", "kind", "layout"},
+                total=True,
+            )
+        ]
         if self.networks:
             titles = [
                 "network",
@@ -194,7 +201,7 @@ class Report:
                 "speed-up",
             ]
             rows = [self._network_cells(name) for name in self.networks]
-            tables.append(_table(titles, rows))
+            tables.append(text_table(titles, rows, left={"network"}))
         if any(network.latency for network in self.networks.values()):
             plural = "s" * (self.threads != 1)
             tables.append(
@@ -253,20 +260,3 @@ def _layer_cells(layer: LayerReport, timed: bool) -> list[str]:
         seconds = (choice.dense_seconds, choice.sparse_seconds)
         return [*cells, *map(readable_seconds, seconds), choice.layout]
     return [*cells, "", "", ""] if timed else cells
-
-
-def _table(
-    titles: Sequence[str], rows: Sequence[Sequence[str]], total: bool = False
-) -> str:
-    """Return lines of equal columns: words to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
-    left = {"layer", "kind", "network", "layout"}
-    rule = ["-" * width for width in widths]
-    lines = [titles, rule, *rows[:-1], *([rule] if total else []), rows[-1]]
-    return "\n".join(
-        "  ".join(
-            f"{cell:{'<' if title in left else '>'}{width}}"
-            for cell, title, width in zip(line, titles, widths, strict=True)
-        ).rstrip()
-        for line in lines
-    )

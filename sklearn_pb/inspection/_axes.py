@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +18,33 @@ COLORS = (
     "#882255",
     "#999933",
 )
+_MARKERS = "osD^vPX*"
+
+
+def curve_style(position: int, label: str | None) -> dict[str, Any]:
+    """Return how the line of a method looks, its spread as bars.
+
+    Parameters
+    ----------
+    position : int
+        Which of the lines it is.
+    label : str or None
+        What the legend calls it.
+
+    Returns
+    -------
+    style : dict
+        For `matplotlib.axes.Axes.errorbar`.
+    """
+    return {
+        "label": label,
+        "color": COLORS[position % len(COLORS)],
+        "marker": _MARKERS[position % len(_MARKERS)],
+        "markersize": 5,
+        "linewidth": 1.5,
+        "elinewidth": 0.8,
+        "capsize": 2,
+    }
 
 
 def axes_for(ax: Axes | None, display: object) -> Axes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -117,6 +117,32 @@ def read_rows(
     return [
         dict(zip(keys, row, strict=True)) for row in zip(*columns.values(), strict=True)
     ]
+
+
+def best_rows(
+    rows: Iterable[Mapping[str, Any]], key: str
+) -> dict[str, dict[float, Mapping[str, Any]]]:
+    """Return the row with the best mean of each method and value.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        With keys method and mean.
+    key : str
+        The key of the value, such as "sparsity".
+
+    Returns
+    -------
+    best : dict of str to dict of float to mapping
+        By method, in the order they came, then by rising value.
+    """
+    best: dict[str, dict[float, Mapping[str, Any]]] = {}
+    for row in rows:
+        points = best.setdefault(row["method"], {})
+        known = points.get(row[key])
+        if known is None or row["mean"] > known["mean"]:
+            points[row[key]] = row
+    return {name: dict(sorted(points.items())) for name, points in best.items()}
 
 
 def _method_names(results: Mapping[str, Any], parameter: str, n: int) -> list[str]:

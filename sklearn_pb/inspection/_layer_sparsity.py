@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sklearn.utils.validation import check_is_fitted
-
+from ..utils import percent
 from ._axes import axes_for
-from ._percent import percent
+from ._last_step import find_fitted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,7 +76,7 @@ class LayerSparsityDisplay:
         display : LayerSparsityDisplay
             Drawn.
         """
-        masks = _find_pruner(estimator).masks_
+        masks = find_fitted(estimator, "masks_", "MaskPruner").masks_
         display = cls(
             kept={name: int(mask.sum()) for name, mask in masks.items()},
             total={name: mask.numel() for name, mask in masks.items()},
@@ -142,16 +141,3 @@ def _label(ax: Axes, row: int, zeros: float, kept: int, total: int) -> None:
         fontsize="small",
         annotation_clip=False,
     )
-
-
-def _find_pruner(estimator: Any) -> Any:
-    """The pruner in a search, a pipeline or both."""
-    check_is_fitted(estimator)
-    estimator = getattr(estimator, "best_estimator_", estimator)
-    pruner = estimator[-1] if hasattr(estimator, "steps") else estimator
-    if not hasattr(pruner, "masks_"):
-        raise TypeError(
-            "estimator must be a fitted MaskPruner, or a pipeline or search with one, "
-            f"but {type(pruner).__name__} has no masks_."
-        )
-    return pruner

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..export import LayerReport, Report, report
+from ..utils import percent
 from ._axes import axes_for
-from ._layer_sparsity import _find_pruner
-from ._percent import percent
+from ._last_step import find_fitted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -109,7 +109,7 @@ class ReportDisplay:
         display : ReportDisplay
             Drawn.
         """
-        pruner = _find_pruner(estimator)
+        pruner = find_fitted(estimator, "masks_", "MaskPruner")
         module = pruner.estimator_.module_
         made = report(module, pruner.masks_, example_inputs, latency=latency)
         return cls.from_report(made, ax=ax, **kwargs)

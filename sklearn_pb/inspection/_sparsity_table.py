@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..utils import percent, text_table
 from ._cv_rows import read_rows
-from ._percent import percent
-
-_ALIGN = ("<", ">", ">", ">", ">")
 
 
 def sparsity_table(
@@ -91,16 +89,7 @@ def format_sparsity_table(
     gmp         90 %  0.951 ± 0.012        640     1.8 s
     """
     titles = ("method", "sparsity", score_name, "non-zeros", "fit time")
-    cells = [titles, *map(_cells, rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    rule = tuple("-" * width for width in widths)
-    return "\n".join(
-        "  ".join(
-            f"{cell:{align}{width}}"
-            for cell, align, width in zip(line, _ALIGN, widths, strict=True)
-        ).rstrip()
-        for line in (cells[0], rule, *cells[1:])
-    )
+    return text_table(titles, [*map(_cells, rows)], left={"method"})
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:

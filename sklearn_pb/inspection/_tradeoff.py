@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ._axes import COLORS, axes_for
-from ._cv_rows import read_rows
-from ._percent import percent
+from ..utils import percent
+from ._axes import axes_for, curve_style
+from ._cv_rows import best_rows, read_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MARKERS = "osD^vPX*"
 _MOST_TICKS = 8
 
 
@@ -185,15 +184,7 @@ class TradeoffDisplay:
         """Draw one method, a little beside the others so that spreads stay apart."""
         name, curve = list(self.curves.items())[position]
         aside = 1.02 ** (position - (len(self.curves) - 1) / 2)
-        style: dict[str, Any] = {
-            "label": name or None,
-            "color": COLORS[position % len(COLORS)],
-            "marker": _MARKERS[position % len(_MARKERS)],
-            "markersize": 5,
-            "linewidth": 1.5,
-            "elinewidth": 0.8,
-            "capsize": 2,
-        }
+        style = curve_style(position, name or None)
         kept = [(1 - sparsity) / aside for sparsity in curve.sparsity]
         return ax.errorbar(kept, curve.mean, curve.std, **(style | kwargs))
 
@@ -217,18 +208,11 @@ def _nowhere() -> Any:
 
 
 def _curves(rows: list[dict[str, Any]]) -> dict[str, TradeoffCurve]:
-    """The best row of each method and sparsity, methods in the order they came."""
-    best: dict[str, dict[float, dict[str, Any]]] = {}
-    for row in rows:
-        points = best.setdefault(row["method"], {})
-        known = points.get(row["sparsity"])
-        if known is None or row["mean"] > known["mean"]:
-            points[row["sparsity"]] = row
     return {
         name: TradeoffCurve(
-            sorted(points),
-            [points[s]["mean"] for s in sorted(points)],
-            [points[s]["std"] for s in sorted(points)],
+            list(points),
+            [row["mean"] for row in points.values()],
+            [row["std"] for row in points.values()],
         )
-        for name, points in best.items()
+        for name, points in best_rows(rows, "sparsity").items()
     }

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._axes import COLORS, axes_for
-from ._percent import percent
+from ..utils import percent
+from ._axes import axes_for, curve_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MARKERS = "osD^vPX*"
 _COLUMNS = ("architecture", "n_samples", "score")
 
 
@@ -153,16 +152,9 @@ class TransferDisplay:
         """Draw one line, a little beside the others, so that bars stay apart."""
         name, curve = list(self.curves.items())[position]
         aside = 1.02 ** (position - (len(self.curves) - 1) / 2)
-        style: dict[str, Any] = {
-            "label": name,
-            "color": "0.35" if name == "dense" else COLORS[position % len(COLORS)],
-            "linestyle": "--" if name == "dense" else "-",
-            "marker": _MARKERS[position % len(_MARKERS)],
-            "markersize": 5,
-            "linewidth": 1.5,
-            "elinewidth": 0.8,
-            "capsize": 2,
-        }
+        style = curve_style(position, name)
+        if name == "dense":
+            style |= {"color": "0.35", "linestyle": "--"}
         at = [n * aside for n in curve.n_samples]
         return ax.errorbar(at, curve.mean, curve.std, **(style | kwargs))
 

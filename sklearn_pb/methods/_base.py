@@ -42,6 +42,9 @@ class SearchSpace:
         Type of the mask.
     probabilities : torch.Tensor of shape (d,), default=None
         A warm start for the probability of a one of each variable, in (0, 1).
+    logits : torch.Tensor of shape (d,), default=None
+        Instead, where a search starts in its own parametrization, as it is: the logits
+        of learned masks. -inf is a zero for good, also for methods that rank.
     """
 
     n_variables: int
@@ -52,6 +55,7 @@ class SearchSpace:
     device: torch.device | str = "cpu"
     dtype: torch.dtype = torch.float32
     probabilities: torch.Tensor | None = None
+    logits: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
         """Without a quota, the number of ones is open."""
@@ -62,6 +66,11 @@ class SearchSpace:
     def sparsity(self) -> float | None:
         """Fraction of zeros wanted at the end, or None."""
         return self.quota.sparsity
+
+    @property
+    def starts_cold(self) -> bool:
+        """Whether the method itself says where a search starts."""
+        return self.probabilities is None and self.logits is None
 
 
 class Search(ABC):

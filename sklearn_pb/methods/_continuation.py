@@ -10,7 +10,11 @@ from ..distributions import SOFT_STEPS, SoftStep
 from ..schedules import ExponentialSharpness
 from ..utils import check_choice, check_number
 from ._base import Function, Method, SearchSpace
-from ._logit_search import LogitSearch, roomy_density
+from ._logit_search import OPTIMIZERS, LogitSearch, roomy_density
+
+# Without a saturation, gradients of settled values fade; smaller ones than this are
+# left to fade, as rounding is all that is left of them.
+_FADED = 1e-12
 
 
 class Continuation(Method):
@@ -25,9 +29,12 @@ class Continuation(Method):
         Start of every soft mask parameter s. Lower gives sparser masks where no
         sparsity is asked for.
     learning_rate : float, default=0.01
-        Size of a step of s (RMSprop).
+        Size of a step of s.
     smoothing : float, default=0.9
         Memory of RMSprop, in [0, 1).
+    optimizer : {"rmsprop", "sgd"}, default="rmsprop"
+        How s steps: divided by the root mean square of its gradients, so that one
+        learning rate serves every network, or plainly along them.
     interval : int, default=1
         Training steps of the weights for one step of s. 2 saves about half of what the
         mask costs, where weights are many and batches small.
@@ -69,6 +76,7 @@ class Continuation(Method):
         s_init: float = 0.0,
         learning_rate: float = 0.01,
         smoothing: float = 0.9,
+        optimizer: str = "rmsprop",
         interval: int = 1,
         saturation: float | None = 8.0,
         sharpness: Callable[[float], float] | None = None,
@@ -78,6 +86,7 @@ class Continuation(Method):
         self.s_init = s_init
         self.learning_rate = learning_rate
         self.smoothing = smoothing
+        self.optimizer = optimizer
         self.interval = interval
         self.saturation = saturation
         self.sharpness = sharpness
@@ -89,6 +98,7 @@ class Continuation(Method):
         check_number(self.s_init, "s_init")
         check_number(self.learning_rate, "learning_rate", low=0, low_open=True)
         check_number(self.smoothing, "smoothing", low=0, high=1, high_open=True)
+        check_choice(self.optimizer, "optimizer", OPTIMIZERS)
         check_number(self.interval, "interval", low=1, integer=True)
         if self.saturation is not None:
             check_number(self.saturation, "saturation", low=0, low_open=True)
@@ -138,12 +148,20 @@ class ContinuationSearch(LogitSearch):
         self._step = method._soft_step()
         start = torch.tensor(method.s_init, dtype=torch.float64)
         initial = float(self._step.probabilities(start * self._sharpness(0.0)))
+        fades = method.saturation is None
         super().__init__(
-            space, self._step, initial, method.learning_rate, method.smoothing
+            space,
+            self._step,
+            initial,
+            method.learning_rate,
+            method.smoothing,
+            optimizer=method.optimizer,
+            **({"epsilon": _FADED} if fades else {}),
         )
-        self.logits.div_(self.beta)
+        if space.logits is None:
+            self.logits.div_(self.beta)
         roomy = roomy_density(initial, space.sparsity)
-        if roomy == initial and space.probabilities is None:
+        if roomy == initial and space.starts_cold:
             self.logits.fill_(float(method.s_init))  # exact, however large it is
         self._saturation = method.saturation
         self.interval = method.interval
@@ -187,3 +205,4 @@ class ContinuationSearch(LogitSearch):
         if self._saturation is not None:
             limit = self._saturation / self.beta
             self.logits.clamp_(-limit, limit)
+            self._keep_gone()

@@ -15,6 +15,8 @@ from ._base import Function, Search, SearchSpace
 
 _LEAST = 1e-5  # probabilities that a constraint sets stay this far from 0 and 1
 _SETTLED = 1e-3  # and those that are this close count as 0 and 1 there
+_EPSILON = 1e-30  # gradients of any size make full steps
+OPTIMIZERS = ("rmsprop", "sgd")
 
 
 class LogitSearch(Search):
@@ -37,6 +39,10 @@ class LogitSearch(Search):
         Memory of the running mean square that steps are divided by, in [0, 1).
     momentum : float, default=0.0
         Memory of the running mean of the gradients, in [0, 1).
+    optimizer : {"rmsprop", "sgd"}, default="rmsprop"
+        How the logits step; "sgd" leaves gradients as they are.
+    epsilon : float, default=1e-30
+        Root mean square below which gradients make smaller steps of RMSprop.
     """
 
     def __init__(
@@ -48,6 +54,8 @@ class LogitSearch(Search):
         smoothing: float,
         *,
         momentum: float = 0.0,
+        optimizer: str = "rmsprop",
+        epsilon: float = _EPSILON,
     ) -> None:
         super().__init__(space)
         start = roomy_density(initial_density, space.sparsity)
@@ -58,13 +66,24 @@ class LogitSearch(Search):
             )
         self.parametrization = parametrization
         self.logits = parametrization.logits(probabilities)
-        self._optimizer: torch.optim.Optimizer = torch.optim.Adam(  # fused RMSprop
-            [self.logits],
-            lr=learning_rate,
-            betas=(momentum, smoothing),
-            eps=1e-30,
-            fused=True,
-        )
+        self._gone: torch.Tensor | None = None
+        if space.logits is not None:
+            self.logits = space.logits.to(probabilities, copy=True)
+            gone = self.logits == -torch.inf
+            self._gone = gone if gone.any() else None
+        self._optimizer: torch.optim.Optimizer
+        if optimizer == "sgd":
+            self._optimizer = torch.optim.SGD(
+                [self.logits], lr=learning_rate, momentum=momentum
+            )
+        else:
+            self._optimizer = torch.optim.Adam(  # fused RMSprop
+                [self.logits],
+                lr=learning_rate,
+                betas=(momentum, smoothing),
+                eps=epsilon,
+                fused=True,
+            )
         self.constraint = ConstraintRun()
         if space.constraint is not None:
             self.constraint = space.constraint.start(space.quota, start)
@@ -81,11 +100,17 @@ class LogitSearch(Search):
         if not self.constraint.confines:
             self._optimizer.step()
             self.parametrization.constrain_(self.logits)
-            return
-        before = self._settled(self._position())
-        self._optimizer.step()
-        position = self._position()
-        self._move_to(self.constraint.confine_(position, before, self.progress))
+        else:
+            before = self._settled(self._position())
+            self._optimizer.step()
+            position = self._position()
+            self._move_to(self.constraint.confine_(position, before, self.progress))
+        self._keep_gone()
+
+    def _keep_gone(self) -> None:
+        """What began as a zero for good stays one, wherever a step has put it."""
+        if self._gone is not None:
+            self.logits.masked_fill_(self._gone, -torch.inf)
 
     def _pulled(self, gradient: torch.Tensor) -> torch.Tensor:
         """The gradient with what the constraint adds for the logits themselves."""

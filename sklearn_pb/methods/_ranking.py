@@ -64,6 +64,8 @@ class RankingSearch(Search):
         self._kept = torch.ones(
             space.n_variables, dtype=space.dtype, device=space.device
         )
+        if space.logits is not None:
+            self._kept = (space.logits > -torch.inf).to(self._kept)
         self._final = False
         self._evidence = RunningMean(self._criterion.smoothing)
 

@@ -254,6 +254,7 @@ class RelaxedSearch(LogitSearch):
         super().update(function, slope)
         if self._saturation is not None and isinstance(self.parametrization, Sigmoid):
             self.logits.clamp_(-self._saturation, self._saturation)
+            self._keep_gone()
 
     def scores(self) -> torch.Tensor:
         """Return what a one is preferred by, finer than probabilities that saturate."""

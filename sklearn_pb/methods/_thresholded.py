@@ -95,7 +95,7 @@ class ThresholdedSearch(LogitSearch):
         super().__init__(
             space, Sigmoid(), _HALF, method.learning_rate, method.smoothing
         )
-        if space.probabilities is None:
+        if space.starts_cold:
             method._begin_(self.logits, space.stream)
 
     def mask(self) -> torch.Tensor:

@@ -118,8 +118,9 @@ class TwoTemperatureSearch(LogitSearch):
         )
         self._sharpness = float(method.forward_sharpness)
         self._softness = float(method.backward_sharpness)
-        self.logits.div_(self._sharpness)
-        if space.probabilities is None:
+        if space.logits is None:
+            self.logits.div_(self._sharpness)
+        if space.starts_cold:
             generator = space.stream.child(_INIT).torch_generator(space.device)
             self.logits.normal_(0, method.initial_scale, generator=generator).abs_()
         wanted = space.quota.sparsities if method.freeze_at_target else []

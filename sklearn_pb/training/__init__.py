@@ -4,8 +4,11 @@ from ._accelerate import Processes, build_accelerator, use_accelerator
 from ._batch_function import BatchFunction
 from ._checkpoint_label import run_label
 from ._checkpoint_run import RunFile
-from ._fit_masked import Course, MaskedFit, MaskingOptions, fit_masked
+from ._course import Course
+from ._fit_masked import MaskedFit, MaskingOptions, SearchEnd, fit_masked
+from ._fit_quantized import QuantizedFit, QuantizingOptions, fit_quantized
 from ._fresh_weights import with_fresh_weights
+from ._given_weights import with_given_weights
 from ._mask_training import MaskTraining
 from ._masked_module import MaskedModule
 from ._networks import (
@@ -21,6 +24,7 @@ from ._phases import Phases
 from ._representation import last_layer, representation
 from ._sample_weight import WeightedInputs, weighted_loss
 from ._seeding import SeededDraws
+from ._stored_weights import StoredWeights, copied_state
 from ._threads import steady_threads
 
 __all__ = [
@@ -32,14 +36,20 @@ __all__ = [
     "MaskingOptions",
     "Phases",
     "Processes",
+    "QuantizedFit",
+    "QuantizingOptions",
     "RunFile",
+    "SearchEnd",
     "SeededDraws",
     "SmallNetwork",
+    "StoredWeights",
     "WeightedInputs",
     "build_accelerator",
     "build_net",
     "check_estimator_parameter",
+    "copied_state",
     "fit_masked",
+    "fit_quantized",
     "initialize_net",
     "is_binary_net",
     "is_regression",
@@ -51,4 +61,5 @@ __all__ = [
     "use_accelerator",
     "weighted_loss",
     "with_fresh_weights",
+    "with_given_weights",
 ]

@@ -19,7 +19,7 @@ from ._checkpoint_net import (
     load_net_state,
     net_state,
 )
-from ._mask_training import MaskTraining
+from ._phased_training import PhasedTraining
 from ._progress import Report
 
 
@@ -97,15 +97,15 @@ class RunFile:
 
 
 @dataclass(frozen=True)
-class MaskedRun:
+class TrainingRun:
     """The parts of a run of training whose state is saved.
 
     Parameters
     ----------
     net : skorch.NeuralNet
         The net.
-    training : MaskTraining
-        The callback that drives its mask.
+    training : PhasedTraining
+        The callback that drives what is lent to it.
     callbacks : list of (str, Callback)
         The other callbacks.
     processes : Processes
@@ -113,7 +113,7 @@ class MaskedRun:
     """
 
     net: NeuralNet
-    training: MaskTraining
+    training: PhasedTraining
     callbacks: list[tuple[str, Callback]]
     processes: Processes
 
@@ -127,8 +127,8 @@ class MaskedRun:
         """
         return {
             "where": self._where(),
-            "net": net_state(self.net, self.training.masked.module, self.callbacks),
-            "mask": self.training.state_dict(),
+            "net": net_state(self.net, self.training.network.module, self.callbacks),
+            "training": self.training.state_dict(),
             "draws": self.draws(),
             "generators": generator_states(self.net),
             "begun": False,
@@ -157,17 +157,17 @@ class MaskedRun:
                 f"the saved run trained on {state['where']}, this one would on "
                 f"{self._where()}; it can go on with the same bits only where it began."
             )
-        module = self.training.masked.module
+        module = self.training.network.module
         n_epochs = len(state["net"]["history"]) if begun else epochs_done(state)
         load_net_state(self.net, module, self.callbacks, state["net"], n_epochs)
-        self.training.load_state_dict(state["mask"])
+        self.training.load_state_dict(state["training"])
         if begun and "good" in state:
             self.training.good = state["good"]
         self.load_draws(state["draws"])
         load_generator_states(self.net, state["generators"])
 
     def _where(self) -> str:
-        device = self.training.masked.weights.parameters[0].device.type
+        device = self.training.network.weights.parameters[0].device.type
         return f"{device} in {self.processes.count} process(es)"
 
     def draws(self) -> list[torch.Tensor | None]:
@@ -178,7 +178,7 @@ class MaskedRun:
         states : list of torch.Tensor or None
             One a process; None where no layer draws.
         """
-        draws = self.training.masked.draws
+        draws = self.training.network.draws
         own = None if draws is None else draws.generator.get_state()
         return self.processes.gather(own)
 
@@ -190,12 +190,12 @@ class MaskedRun:
         states : list of torch.Tensor or None
             What `draws` returned.
         """
-        masked, own = self.training.masked, states[self.processes.rank]
+        network, own = self.training.network, states[self.processes.rank]
         if own is None:
-            masked.draws = None
-        elif masked.draws is not None:
-            masked.draws.used = True
-            masked.draws.generator.set_state(own.cpu())
+            network.draws = None
+        elif network.draws is not None:
+            network.draws.used = True
+            network.draws.generator.set_state(own.cpu())
 
 
 def epochs_done(state: dict[str, Any]) -> int:
@@ -204,7 +204,7 @@ def epochs_done(state: dict[str, Any]) -> int:
     Parameters
     ----------
     state : dict
-        What `MaskedRun.state` returned.
+        What `TrainingRun.state` returned.
 
     Returns
     -------
@@ -223,7 +223,7 @@ class RunKeeper(Callback):
 
     Parameters
     ----------
-    run : MaskedRun
+    run : TrainingRun
         What is saved.
     file : RunFile or None
         Where; None saves nothing.
@@ -233,7 +233,7 @@ class RunKeeper(Callback):
 
     def __init__(
         self,
-        run: MaskedRun,
+        run: TrainingRun,
         file: RunFile | None,
         state: dict[str, Any] | None,
     ) -> None:
@@ -289,7 +289,7 @@ class RunKeeper(Callback):
         if not net.history or "phase" not in net.history[-1]:
             return
         self.on_epoch_end(net)  # a callback that stops the run comes before this one
-        if self.file is not None and _is_finished(net):
+        if self.file is not None and is_finished(net):
             self._save(finished=True)
 
     def _is_due(self) -> bool:
@@ -316,8 +316,19 @@ class RunKeeper(Callback):
             self.file.checkpoint.save(state)
 
 
-def _is_finished(net: NeuralNet) -> bool:
-    """Whether the training has come to its end or was meant to stop early."""
+def is_finished(net: NeuralNet) -> bool:
+    """Return whether a training has come to its end or was meant to stop early.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        A net that was trained.
+
+    Returns
+    -------
+    finished : bool
+        False where it was interrupted.
+    """
     return len(net.history) >= net.max_epochs or any(
         (isinstance(callback, Report) and callback.stopped)
         or (

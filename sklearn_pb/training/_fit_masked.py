@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from copy import deepcopy
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,13 +19,13 @@ from ..masks import MaskLayout, Placement, given_variables
 from ..methods import Method, SearchSpace, Weights
 from ..utils import RandomStream
 from ._accelerate import Processes
-from ._checkpoint_batches import passing_over
-from ._checkpoint_run import MaskedRun, RunFile, RunKeeper, epochs_done
+from ._checkpoint_run import TrainingRun, is_finished
+from ._course import Course, bake, go_through, seed_layers, slopes_everywhere
 from ._mask_training import MaskTraining
 from ._masked_module import MaskedModule
-from ._progress import Hook, Report, epoch_record
+from ._progress import epoch_record
 from ._sample_weight import weighted_loss
-from ._seeding import SeededDraws
+from ._stored_weights import copied_state
 
 _SEARCH, _LAYERS = 2, 3  # addresses below the run's stream
 
@@ -49,6 +48,11 @@ class MaskingOptions:
         Fractions of the steps before and after the search.
     rescale : bool
         Whether weights are divided by the mean of their layer's mask.
+    logits : torch.Tensor of shape (d,), default=None
+        Where the search starts, in the parametrization of the method; -inf is a zero
+        for good. None leaves it to the method.
+    keeps_end : bool, default=False
+        Whether the fit tells where the search and the weights have ended.
     """
 
     method: Method
@@ -58,6 +62,27 @@ class MaskingOptions:
     warmup: float
     finetune: float
     rescale: bool
+    logits: torch.Tensor | None = None
+    keeps_end: bool = False
+
+
+@dataclass(frozen=True)
+class SearchEnd:
+    """Where a search has ended, for another one to go on from.
+
+    Parameters
+    ----------
+    weights : dict of str to torch.Tensor
+        State of the network before the mask was written into it, on the CPU.
+    logits : torch.Tensor of shape (d,) or None
+        Those of the search, on the CPU, if it has any.
+    progress : float
+        Fraction of the search done, in [0, 1]; 1 unless it was stopped early.
+    """
+
+    weights: dict[str, torch.Tensor]
+    logits: torch.Tensor | None
+    progress: float
 
 
 @dataclass(frozen=True)
@@ -76,6 +101,11 @@ class MaskedFit:
         Why training stopped early; everything else is then the last good state.
     paused : dict
         What `partial_fit` needs to train on: plain values.
+    finished : bool
+        Whether training has come to its end or was meant to stop early; False where
+        it was interrupted.
+    end : SearchEnd or None, default=None
+        Where the search has ended, if the options ask for it.
     """
 
     variables: torch.Tensor
@@ -83,31 +113,8 @@ class MaskedFit:
     history: list[dict[str, Any]]
     error: NonFiniteLossError | None
     paused: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Course:
-    """How far `fit_masked` goes, and who is told of it.
-
-    Parameters
-    ----------
-    file : RunFile or None, default=None
-        Where the state of the run is kept.
-    paused : dict or None, default=None
-        Where an earlier call with the same net has ended.
-    epochs : int or None, default=None
-        Epochs to train; None trains the rest of the net's own, and freezes the mask.
-    hook : callable or None, default=None
-        Called with the record of each epoch.
-    verbose : int, default=0
-        1 prints a line an epoch, 2 also shows a bar within epochs.
-    """
-
-    file: RunFile | None = None
-    paused: dict[str, Any] | None = None
-    epochs: int | None = None
-    hook: Hook | None = None
-    verbose: int = 0
+    finished: bool
+    end: SearchEnd | None = None
 
 
 def fit_masked(
@@ -145,38 +152,31 @@ def fit_masked(
         Masks and history.
     """
     course = course or Course()
-    error = None
     with ExitStack() as stack:
         module = net.module_
         stack.callback(setattr, net, "module_", module)
         if not options.train_weights:
             stack.enter_context(_frozen_others(module, layout))
-        run = _begin(net, module, layout, options, stream, course.paused)
-        stack.enter_context(_slopes_everywhere(layout.parameters(module)))
-        state = _where_to_begin(run, course)
-        training, masked = run.training, run.training.masked
-        net.module_ = run.processes.around(net, masked)
+        training = _begin(net, module, layout, options, stream, course.paused)
+        masked, processes = training.masked, training.processes
+        run = TrainingRun(net, training, list(net.callbacks_), processes)
+        stack.enter_context(slopes_everywhere(layout.parameters(module)))
+        net.module_ = processes.around(net, masked)
         inputs: Any = X
         if sample_weight is not None:
             inputs = stack.enter_context(weighted_loss(net, X, sample_weight))
-        keeper = RunKeeper(run, course.file, state)
-        stack.enter_context(_watched(run, keeper, options.quota.sparsity, course))
-        try:
-            _train(net, inputs, y, keeper, course.epochs)
-        except NonFiniteLossError as stopped:
-            error = stopped
-        if not training.frozen and (course.epochs is None or error is not None):
-            training.freeze(warn=error is None)
-        paused = _paused(run, whole=course.epochs is None)
-        masked.mask = training.hardened()
-        masked.bake()
-        run.processes.share_buffers(module)
+        error = go_through(run, inputs, y, course, "MaskPruner")
+        end = _end(training) if options.keeps_end else None
+        paused = bake(run, whole=course.epochs is None)
+    assert masked.mask is not None
     return MaskedFit(
         masked.mask.bool().cpu(),
         layout.masks(masked.mask),
         [epoch_record(row) for row in net.history],
         error,
         paused,
+        is_finished(net),
+        end,
     )
 
 
@@ -187,7 +187,7 @@ def _begin(
     options: MaskingOptions,
     stream: RandomStream,
     paused: dict[str, Any] | None,
-) -> MaskedRun:
+) -> MaskTraining:
     """The parts of a run, as they are before its first step or were at the last."""
     processes = Processes.of(net)
     # After a whole run the weights have their scale baked in.
@@ -195,79 +195,25 @@ def _begin(
     masked = MaskedModule(
         module, layout, rescale=rescale, train_weights=options.train_weights
     )
+    seed_layers(masked, stream.child(_LAYERS), processes)
     device = layout.parameters(module)[0].device
-    layers = stream.child(_LAYERS, *[processes.rank] * (not processes.is_main))
-    masked.draws = SeededDraws(layers.torch_generator(device))
     space = _search_space(masked, options, stream.child(_SEARCH), device)
     # A supermask has no weights to warm up or fine-tune: all of the run is search.
     parts = (options.warmup, options.finetune) if options.train_weights else (0, 0)
     training = MaskTraining(masked, lambda: options.method.start(space), *parts)
     training.processes = processes
-    return MaskedRun(net, training, list(net.callbacks_), processes)
+    training.wanted = options.quota.sparsity
+    return training
 
 
-def _where_to_begin(run: MaskedRun, course: Course) -> dict[str, Any] | None:
-    """The state to put back once skorch has begun to train, if there is any."""
-    if course.file is not None and course.file.state is not None:
-        return course.file.state
-    if course.paused is None:
-        return None
-    masked = run.training.masked
-    weights = course.paused["weights"]
-    if weights is not None:  # not as they were baked for `predict`
-        with torch.no_grad():
-            for parameter, weight in zip(
-                masked.weights.parameters, weights, strict=True
-            ):
-                parameter.copy_(weight)
-    run.training.load_state_dict(course.paused["mask"])
-    run.load_draws(course.paused["draws"])
-    return run.state()
-
-
-@contextmanager
-def _watched(
-    run: MaskedRun, keeper: RunKeeper, sparsity: float | None, course: Course
-) -> Iterator[None]:
-    """Put our callbacks around those of the net while the context lasts."""
-    verbose = course.verbose if run.processes.is_main else 0
-    report = Report(run.training, sparsity, course.hook, verbose)
-    ours = [("report", report), ("keeper", keeper)]
-    run.net.callbacks_ = [("mask", run.training), *run.callbacks, *ours]
-    try:
-        yield
-    finally:
-        run.net.callbacks_ = run.callbacks
-        report.close()
-
-
-def _paused(run: MaskedRun, *, whole: bool) -> dict[str, Any]:
-    """What the net itself does not keep; after a whole run that is little."""
-    masked, mask = run.training.masked, run.training.state_dict()
-    weights = None
-    if whole:
-        assert masked.mask is not None
-        mask |= {"search": None, "mask": masked.mask.bool()}
-    else:
-        weights = [p.detach().clone() for p in masked.weights.parameters]
-    return {"weights": weights, "mask": deepcopy(mask), "draws": run.draws()}
-
-
-def _train(
-    net: NeuralNet, inputs: Any, y: np.ndarray, keeper: RunKeeper, epochs: int | None
-) -> None:
-    """What `partial_fit` of skorch does, for the epochs that are left."""
-    state = keeper.state
-    if state is not None and state["finished"]:
-        keeper.run.load(state)
-        return
-    if epochs is None:
-        epochs = net.max_epochs - (0 if state is None else epochs_done(state))
-    with passing_over(net, 0 if state is None else state["batches"]):
-        net.notify("on_train_begin", X=inputs, y=y)
-        with suppress(KeyboardInterrupt):
-            net.fit_loop(inputs, y, epochs=epochs)
-        net.notify("on_train_end", X=inputs, y=y)
+def _end(training: MaskTraining) -> SearchEnd:
+    assert training.search is not None
+    logits = getattr(training.search, "logits", None)
+    return SearchEnd(
+        copied_state(training.masked.module),
+        None if logits is None else logits.cpu().clone(),
+        training.search.progress,
+    )
 
 
 @contextmanager
@@ -282,19 +228,6 @@ def _frozen_others(module: nn.Module, layout: MaskLayout) -> Iterator[None]:
     finally:
         for parameter in others:
             parameter.requires_grad_(True)
-
-
-@contextmanager
-def _slopes_everywhere(parameters: list[nn.Parameter]) -> Iterator[None]:
-    """Have gradients for all that is masked: frozen weights have slopes, too."""
-    frozen = [p for p in parameters if not p.requires_grad]
-    for parameter in frozen:
-        parameter.requires_grad_(True)
-    try:
-        yield
-    finally:
-        for parameter in frozen:
-            parameter.requires_grad_(False)
 
 
 def _search_space(
@@ -327,4 +260,5 @@ def _search_space(
             partial(given_variables, layout),
         ),
         device=device,
+        logits=options.logits,
     )

@@ -8,13 +8,11 @@ import torch
 from torch import nn
 
 from ..masks import MaskLayout, Placement, Singles
+from ._lent_values import LentValues
 
 
-class LentWeights:
+class LentWeights(LentValues):
     """Lend a module weights multiplied by a mask, and take them back.
-
-    The parameters stay the same objects; what they point to changes, and the memory of
-    the masked weights is used again and again.
 
     Parameters
     ----------
@@ -27,22 +25,9 @@ class LentWeights:
     """
 
     def __init__(self, module: nn.Module, layout: MaskLayout, rescale: bool) -> None:
-        self.module = module
+        super().__init__(module, layout.names)
         self.layout = layout
         self.rescale = rescale
-        self._lent: list[nn.Parameter] = []  # those that point to masked weights now
-        self._weights: list[torch.Tensor] = []  # what they have pointed to
-        self._masked: list[torch.Tensor] | None = None  # memory for them, kept
-
-    @property
-    def parameters(self) -> list[nn.Parameter]:
-        """The governed parameters, in the order of the layout."""
-        return self.layout.parameters(self.module)
-
-    @property
-    def lent(self) -> bool:
-        """Whether the module has masked weights now."""
-        return bool(self._lent)
 
     def lend(self, mask: torch.Tensor) -> list[torch.Tensor]:
         """Give the module weights under a mask; again, with another one, if you like.
@@ -58,28 +43,18 @@ class LentWeights:
             The mask of each parameter; it broadcasts to it.
         """
         entries = [placement.spread(mask) for placement in self.layout.placements]
-        parameters = self._lent or self.parameters
-        if self._masked is None:
-            self._masked = [torch.empty_like(p) for p in parameters]
-        if not self._lent:
-            self._weights = [p.data for p in parameters]
-        for weight, masked, entry, scale in zip(
-            self._weights, self._masked, entries, self.scales(mask), strict=True
-        ):
-            torch.mul(weight, entry, out=masked.data)
-            if scale != 1:
-                masked.data.mul_(scale)
-        if not self._lent:
-            for parameter, masked in zip(parameters, self._masked, strict=True):
-                parameter.data = masked.data
-            self._lent = parameters
-        return entries
+        scales = self.scales(mask)
 
-    def take_back(self) -> None:
-        """Let the parameters point to the weights again."""
-        for parameter, weight in zip(self._lent, self._weights, strict=True):
-            parameter.data = weight
-        self._lent, self._weights = [], []
+        def write(weights: list[torch.Tensor], out: list[torch.Tensor]) -> None:
+            for weight, masked, entry, scale in zip(
+                weights, out, entries, scales, strict=True
+            ):
+                torch.mul(weight, entry, out=masked)
+                if scale != 1:
+                    masked.mul_(scale)
+
+        self.hand_out(write)
+        return entries
 
     def bake(self, mask: torch.Tensor) -> None:
         """Write masked weights over the weights.
@@ -90,10 +65,7 @@ class LentWeights:
             Values in [0, 1].
         """
         self.lend(mask)
-        with torch.no_grad():
-            for weight, masked in zip(self._weights, self._lent, strict=True):
-                weight.copy_(masked)
-        self.take_back()
+        self.keep()
 
     def scales(self, mask: torch.Tensor) -> list[float]:
         """Return what masked weights are multiplied by: 1 unless `rescale`.
@@ -138,9 +110,8 @@ class LentWeights:
         placements = self.layout.placements
         if not all(isinstance(p, Singles) for p in placements):
             slope.zero_()
-        weights = self._weights or [p.data for p in self.parameters]
         for placement, weight, gradient, scale in zip(
-            placements, weights, gradients, self.scales(mask), strict=True
+            placements, self.weights, gradients, self.scales(mask), strict=True
         ):
             if gradient is not None and gradient.is_sparse:  # of an embedding
                 gradient = gradient.to_dense()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable
 from copy import deepcopy
@@ -10,18 +9,16 @@ from typing import Any
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback
 
 from ..exceptions import NonFiniteLossError, ObjectiveError, SparsityWarning
 from ..methods import Search
-from ._accelerate import Processes
 from ._batch_function import BatchFunction
 from ._masked_module import MaskedModule
-from ._phases import Phases
+from ._phased_training import PhasedTraining
 from ._sampled_pass import SampledPass
 
 
-class MaskTraining(Callback):
+class MaskTraining(PhasedTraining):
     """Give each training step its mask, and the search what the step has shown.
 
     Parameters
@@ -37,14 +34,8 @@ class MaskTraining(Callback):
     ----------
     search : Search or None
         The search, once it has begun.
-    frozen : bool
-        Whether the mask is final.
-    steps_per_epoch : int
-        Number of training steps of an epoch, known once the first has begun.
-    good : dict or None
-        The state at the start of the epoch, for when the loss is not finite.
-    processes : Processes
-        All that train this network together; this one alone, if nobody says otherwise.
+    wanted : float or None
+        The fraction of zeros to end with, for the lines of progress.
     """
 
     def __init__(
@@ -54,44 +45,29 @@ class MaskTraining(Callback):
         warmup: float,
         finetune: float,
     ) -> None:
+        super().__init__(masked, warmup, finetune)
         self.masked = masked
         self.start_search = start_search
-        self.warmup = warmup
-        self.finetune = finetune
         self.search: Search | None = None
-        self.frozen = False
-        self._phases: Phases | None = None
-        self._step = 0
-        self.steps_per_epoch = 0
+        self.wanted: float | None = None
         self._density: float | None = None  # of a run that went on, until it is known
-        self.good: dict[str, Any] | None = None
-        self.processes = Processes()
 
-    def on_epoch_begin(
-        self, net: NeuralNet, dataset_train: Any = None, **kwargs: Any
-    ) -> None:
-        """Count the steps of the run at its first epoch; keep the last good state."""
-        if self._phases is None:
-            steps = len(net.get_iterator(dataset_train, training=True))
-            self.steps_per_epoch = steps
-            self.plan(net.max_epochs * steps)
-        # By epochs, as the parts of a run may differ in their number of steps.
-        self._step = (len(net.history) - 1) * self.steps_per_epoch
-        self.good = {
-            "module": deepcopy(self.masked.module.state_dict()),
+    def search_state(self) -> dict[str, Any]:
+        """Return copies of the search, or the mask that it ended with."""
+        return {
             "search": deepcopy(self.search.state_dict()) if self.search else None,
             "mask": self.masked.mask if self.frozen else None,
         }
 
-    def plan(self, n_steps: int) -> None:
-        """Fix where the phases of the run begin.
-
-        Parameters
-        ----------
-        n_steps : int
-            Number of training steps of the whole run.
-        """
-        self._phases = Phases.from_fractions(n_steps, self.warmup, self.finetune)
+    def restore_search(self, state: dict[str, Any]) -> None:
+        """Put the search back."""
+        if state["mask"] is not None:
+            self.masked.mask = state["mask"]
+        elif state["search"] is not None:
+            assert self.search is not None
+            self.search.load_state_dict(state["search"])
+        else:
+            self.search = None
 
     def on_batch_begin(
         self, net: NeuralNet, batch: Any = None, training: bool = False, **kwargs: Any
@@ -131,26 +107,6 @@ class MaskTraining(Callback):
                 f"{error} The state at the start of epoch {len(net.history)} was kept."
             ) from error
 
-    def on_batch_end(
-        self,
-        net: NeuralNet,
-        batch: Any = None,
-        training: bool = False,
-        loss: torch.Tensor | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Stop the run, with the last good state, if the loss is not finite."""
-        if not training:
-            return
-        self._step += 1
-        if loss is not None and not math.isfinite(loss.item()):
-            self._restore()
-            raise NonFiniteLossError(
-                f"the training loss became {loss.item()} at step {self._step} (epoch "
-                f"{len(net.history)}); the state at the start of that epoch was kept. "
-                "A smaller learning rate, of the net or of the method, may help."
-            )
-
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Record how sparse the mask is."""
         net.history.record("phase", self.phase)
@@ -167,13 +123,7 @@ class MaskTraining(Callback):
         return "search" if self.search is not None else "warm-up"
 
     def freeze(self, warn: bool = True) -> None:
-        """Harden the mask for good.
-
-        Parameters
-        ----------
-        warn : bool, default=True
-            Whether to say so when the mask is far from its target.
-        """
+        """Harden the mask for good."""
         if self.search is None:
             self.search = self.start_search()
         if warn and self.search.space.quota.counts is not None:
@@ -221,14 +171,22 @@ class MaskTraining(Callback):
             return torch.ones(layout.n_variables, device=like.device)
         return self.search.harden().to(self.search.space.dtype)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return what is needed to go on between two steps.
+    def bake(self) -> None:
+        """Write the hardened mask into the weights."""
+        self.masked.mask = self.hardened()
+        self.masked.bake()
 
-        Returns
-        -------
-        state : dict
-            Numbers and tensors, which are not copied.
-        """
+    def status(self, record: dict[str, Any]) -> str:
+        """Return the sparsity, and the price of a weight."""
+        text = f"zeros {record['sparsity']:.1%}"
+        if self.wanted is not None:
+            text += f" of {self.wanted:.1%}"
+        if "strength" in record:
+            text += f", price {record['strength']:.2g}"
+        return text
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is needed to go on between two steps."""
         return {
             "step": self._step,
             "frozen": self.frozen,
@@ -237,14 +195,13 @@ class MaskTraining(Callback):
             "search": self.search.state_dict() if self.search else None,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a saved state.
+    def finished_state(self) -> dict[str, Any]:
+        """Return the mask, with the number of the step."""
+        assert self.masked.mask is not None
+        return {**self.state_dict(), "search": None, "mask": self.masked.mask.bool()}
 
-        Parameters
-        ----------
-        state : dict
-            What `state_dict` returned.
-        """
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state."""
         self._step = state["step"]
         self.frozen = state["frozen"]
         mask = state["mask"]
@@ -272,14 +229,3 @@ class MaskTraining(Callback):
                 SparsityWarning,
                 stacklevel=2,
             )
-
-    def _restore(self) -> None:
-        assert self.good is not None
-        self.masked.module.load_state_dict(self.good["module"])
-        if self.good["mask"] is not None:
-            self.masked.mask = self.good["mask"]
-        elif self.good["search"] is not None:
-            assert self.search is not None
-            self.search.load_state_dict(self.good["search"])
-        else:
-            self.search = None

@@ -10,19 +10,16 @@ import torch
 from torch import nn
 
 from ..masks import MaskLayout
+from ._lending_module import LendingModule
 from ._lent_weights import LentWeights
-from ._seeding import SeededDraws
 
 
-class MaskedModule(nn.Module):
+class MaskedModule(LendingModule):
     """Run a module with each weight multiplied by its entry of one flat mask.
 
-    A forward pass lends the module its masked weights: the same parameters, other
-    values. Without gradients they are taken back at once; with gradients they stay
-    for the backward pass until `collect`, which turns the gradients of the masked
-    weights into those of the weights and of the mask. So a masked step costs two or
-    three products over a dense one, tied weights stay tied, and the optimizer, which
-    runs after `collect`, sees only real weights.
+    A masked step costs two or three products over a dense one. After the backward pass
+    `collect` turns the gradients of the masked weights into those of the weights and
+    of the mask.
 
     Parameters
     ----------
@@ -38,23 +35,19 @@ class MaskedModule(nn.Module):
 
     Attributes
     ----------
-    fixed : set of str
-        Governed parameters that were frozen when the run began: they are masked, but
-        not trained.
     mask : torch.Tensor of shape (d,) or None
         Values in [0, 1]; None runs the module as it is.
     wants_slope : bool
         Whether `collect` gives the slope of the loss by the mask.
-    draws : SeededDraws or None
-        Where random layers draw in training; dropped when the module has none.
     runner : callable or None
         Runs a forward pass, given its positional and named arguments, in place of
-        `masked_run`.
+        `lent_run`.
     takes_channels_last : bool or None
         Whether it runs on images stored by channels; None as long as nobody has tried.
     """
 
     mask: torch.Tensor | None
+    weights: LentWeights
 
     def __init__(
         self,
@@ -64,76 +57,24 @@ class MaskedModule(nn.Module):
         rescale: bool = False,
         train_weights: bool = True,
     ) -> None:
-        super().__init__()
-        self.module = module
+        super().__init__(module, LentWeights(module, layout, rescale))
         self.layout = layout
         self.rescale = rescale
         self.train_weights = train_weights
-        self.fixed = {
-            name
-            for name in layout.names
-            if not module.get_parameter(name).requires_grad
-        }
         self.mask = None
         self.wants_slope = False
-        self.draws: SeededDraws | None = None
         self.runner: Any = None
         self.takes_channels_last: bool | None = None
-        self.weights = LentWeights(module, layout, rescale)
         self._slope: torch.Tensor | None = None
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the module with its masked weights."""
-        return (self.runner or self.masked_run)(args, kwargs)
+        return (self.runner or self.lent_run)(args, kwargs)
 
-    def masked_run(self, args: tuple, kwargs: dict[str, Any]) -> Any:
-        """Run the module under `mask`.
-
-        Parameters
-        ----------
-        args : tuple
-            Positional arguments.
-        kwargs : dict
-            Named arguments.
-
-        Returns
-        -------
-        output : object
-            Of the module.
-        """
-        if self.mask is not None and not self.weights.lent:  # else a second pass
+    def lend(self) -> None:
+        """Give the module its masked weights, if there is a mask."""
+        if self.mask is not None:
             self.weights.lend(self.mask)
-        try:
-            output = self.run(args, kwargs)
-        except BaseException:
-            self.weights.take_back()
-            raise
-        if not torch.is_grad_enabled():
-            self.weights.take_back()
-        return output
-
-    def run(self, args: tuple, kwargs: dict[str, Any]) -> Any:
-        """Run the module as it is; random layers draw from `draws`.
-
-        Parameters
-        ----------
-        args : tuple
-            Positional arguments.
-        kwargs : dict
-            Named arguments.
-
-        Returns
-        -------
-        output : object
-            Of the module.
-        """
-        if not self.training or self.draws is None:
-            return self.module(*args, **kwargs)
-        with self.draws:
-            output = self.module(*args, **kwargs)
-        if not self.draws.used:  # nothing in there draws: save the cost of watching
-            self.draws = None
-        return output
 
     def collect(self) -> torch.Tensor | None:
         """End a training pass: give the weights back, with gradients of their own.

@@ -1,4 +1,4 @@
-"""How a run of masked training goes, told epoch by epoch."""
+"""How a run of training goes, told epoch by epoch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from tqdm import tqdm
 
-from ._mask_training import MaskTraining
+from ._phased_training import PhasedTraining
 
 Hook = Callable[[dict[str, Any]], object]
 
@@ -44,10 +44,10 @@ class Report(Callback):
 
     Parameters
     ----------
-    training : MaskTraining
-        Knows the phase, and how many steps an epoch has.
-    sparsity : float or None
-        The fraction of zeros that is wanted.
+    training : PhasedTraining
+        Knows how many steps an epoch has, and what else there is to tell.
+    name : str
+        What lines begin with.
     hook : callable or None
         Called with the record of each epoch; StopIteration ends the training.
     verbose : int
@@ -61,13 +61,13 @@ class Report(Callback):
 
     def __init__(
         self,
-        training: MaskTraining,
-        sparsity: float | None,
+        training: PhasedTraining,
+        name: str,
         hook: Hook | None,
         verbose: int,
     ) -> None:
         self.training = training
-        self.sparsity = sparsity
+        self.name = name
         self.hook = hook
         self.verbose = verbose
         self.stopped = False
@@ -141,19 +141,14 @@ class Report(Callback):
             for name in _SCORES
             if name in record
         ]
-        zeros = f"zeros {record['sparsity']:.1%}"
-        if self.sparsity is not None:
-            zeros += f" of {self.sparsity:.1%}"
-        if "strength" in record:
-            zeros += f", price {record['strength']:.2g}"
         seconds = f"{self._durations[-1]:.1f} s"
         left = n_epochs - record["epoch"]
         if left > 0:
             mean = sum(self._durations) / len(self._durations)
             seconds += f", {_duration(left * mean)} to go"
-        parts = [", ".join(scores), zeros, seconds]
+        parts = [", ".join(scores), self.training.status(record), seconds]
         epoch = f"epoch {record['epoch']}/{n_epochs}, {record['phase']}"
-        return f"[MaskPruner] {epoch}: " + "; ".join(part for part in parts if part)
+        return f"[{self.name}] {epoch}: " + "; ".join(part for part in parts if part)
 
 
 def _duration(seconds: float) -> str:

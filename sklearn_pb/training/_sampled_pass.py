@@ -71,7 +71,7 @@ class SampledPass:
         """
         masked = self._masked
         if not (masked.training and torch.is_grad_enabled()):
-            return masked.masked_run(args, kwargs)
+            return masked.lent_run(args, kwargs)
         n_rows = count_rows((args, kwargs))
         self.slices = self._cut(n_rows)
         if self.slices:
@@ -79,7 +79,7 @@ class SampledPass:
             run = SlicedPass(masked, self.samples, self.slices, self.slopes)
             output = run(args, kwargs, n_rows)
         else:
-            output = masked.masked_run(args, kwargs)
+            output = masked.lent_run(args, kwargs)
         self.output = map_tensors(torch.Tensor.detach, output)
         return output
 

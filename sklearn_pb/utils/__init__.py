@@ -1,8 +1,10 @@
-"""Validation, random streams, files of a run's state, scikit-learn's private names."""
+"""Validation, random streams, state files, text, scikit-learn's private names."""
 
 from ._checkpoint import Checkpoint
 from ._fingerprint import fingerprint
+from ._percent import percent
 from ._random import RandomStream
+from ._text_table import text_table
 from ._validation import check_choice, check_number
 
 __all__ = [
@@ -11,4 +13,6 @@ __all__ = [
     "check_choice",
     "check_number",
     "fingerprint",
+    "percent",
+    "text_table",
 ]

@@ -20,7 +20,7 @@ def percent(fraction: float, decimals: int = 2) -> str:
 
     Examples
     --------
-    >>> from sklearn_pb.inspection._percent import percent
+    >>> from sklearn_pb.utils import percent
     >>> percent(0.95), percent(0.995), percent(1)
     ('95 %', '99.5 %', '100 %')
     """

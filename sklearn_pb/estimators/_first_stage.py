@@ -1,0 +1,149 @@
+"""An estimator that is fitted before another: its network, its weights, its zeros."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
+from skorch import NeuralNet
+from torch import nn
+
+from ..utils import RandomStream
+from ._network_estimator import NetworkEstimator
+
+_SEEDS = 2**31 - 1
+
+
+def network_within(estimator: Any) -> Any:
+    """Return the network at the bottom of a chain of estimators.
+
+    Parameters
+    ----------
+    estimator : object
+        A skorch net, a module, a class or None; or an estimator around one, which may
+        be frozen.
+
+    Returns
+    -------
+    network : object
+        What the innermost of them holds.
+    """
+    while isinstance(estimator, (NetworkEstimator, FrozenEstimator)):
+        estimator = estimator.estimator
+    return estimator
+
+
+def fit_first_stage(
+    estimator: Any, X: Any, y: Any, sample_weight: Any, stream: RandomStream
+) -> Any:
+    """Fit what is given in place of a network; what is frozen is taken as it is.
+
+    Parameters
+    ----------
+    estimator : object
+        The `estimator` of the second stage.
+    X, y, sample_weight : array-like
+        What `fit` of the second stage was given.
+    stream : RandomStream
+        Where the seed of an estimator without one is drawn.
+
+    Returns
+    -------
+    first : NetworkEstimator, skorch.NeuralNet or None
+        Fitted; None where `estimator` is a network by itself.
+
+    Raises
+    ------
+    NotFittedError
+        If a frozen estimator is not fitted.
+    """
+    if isinstance(estimator, FrozenEstimator):
+        check_is_fitted(estimator)
+        return estimator.estimator
+    if not isinstance(estimator, NetworkEstimator):
+        return None
+    first = clone(estimator)
+    if first.random_state is None:
+        first.set_params(random_state=stream.key % _SEEDS)
+    given = {} if sample_weight is None else {"sample_weight": sample_weight}
+    return first.fit(X, y, **given)
+
+
+def take_weights(module: nn.Module, first: Any) -> None:
+    """Give a network the weights of the one that was trained before it.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Changed in place.
+    first : NetworkEstimator or skorch.NeuralNet
+        Fitted.
+    """
+    net = first if isinstance(first, NeuralNet) else first.estimator_
+    module.load_state_dict(net.module_.state_dict())
+
+
+def check_same_task(first: Any, second: Any) -> None:
+    """Raise if a frozen first stage has learned another task.
+
+    Parameters
+    ----------
+    first, second : estimator
+        Fitted, and about to be.
+
+    Raises
+    ------
+    ValueError
+        If they know other classes, or rows of another length.
+    """
+    for name in ("classes_", "n_features_in_"):
+        was, found = getattr(first, name, None), getattr(second, name, None)
+        if was is not None and not np.array_equal(was, found):
+            raise ValueError(
+                f"{type(first).__name__} was fitted with {name}={was!r}, but the data "
+                f"have {found!r}; a frozen estimator is taken as it is."
+            )
+
+
+@contextmanager
+def holding_zeros(net: NeuralNet, masks: Mapping[str, torch.Tensor]) -> Iterator[None]:
+    """Set masked entries to zero after each step of a net's optimizer.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        Initialised.
+    masks : dict of str to torch.Tensor
+        True where an entry may be other than zero, by parameter name.
+
+    Yields
+    ------
+    None
+        Train now.
+    """
+    if not masks:
+        yield
+        return
+    parameters = [net.module_.get_parameter(name) for name in masks]
+    pairs = [
+        (parameter, ~mask.to(parameter.device, torch.bool))
+        for parameter, mask in zip(parameters, masks.values(), strict=True)
+    ]
+
+    def reset(*_: Any) -> None:
+        with torch.no_grad():
+            for parameter, gone in pairs:
+                parameter.masked_fill_(gone, 0.0)
+
+    optimizer = getattr(net.optimizer_, "optimizer", net.optimizer_)
+    handle = optimizer.register_step_post_hook(reset)
+    try:
+        yield
+    finally:
+        handle.remove()

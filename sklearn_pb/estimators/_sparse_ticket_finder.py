@@ -1,0 +1,485 @@
+"""SparseTicketFinder: subnetworks that train as well alone as the whole network."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import check_scoring
+from sklearn.utils import check_array
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
+
+from ..masks import Granularity, MaskLayout, Selectors, prunable_parameters
+from ..masks import resolve_granularity
+from ..methods import FixedMask
+from ..tickets import (
+    SELECTIONS,
+    Found,
+    JobFiles,
+    Ticket,
+    TicketReport,
+    TicketSearch,
+    TicketTask,
+    find_sparsest_matching,
+    find_tickets,
+    preference,
+)
+from ..training import is_regression, with_fresh_weights, with_given_weights
+from ..utils import RandomStream, check_choice
+from ..utils._sklearn import Interval, StrOptions, fit_context
+from ._check_finder import check_finder, check_task
+from ._finder_runs import open_job_files
+from ._held_rows import HeldRows, held_out
+from ._mask_pruner import MaskPruner
+from ._network_estimator import NetworkEstimator, Rows, first_rows
+
+_SPLIT, _TRANSFER = 1 << 40, (1 << 40) + 1  # addresses that no seed has
+_JUDGE = ("classes_", "n_features_in_", "_keeps_integers", "_target_ndim")
+WEIGHTS = ("stored", "fresh")
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What `fit` hands on to the search."""
+
+    search: TicketSearch
+    held: HeldRows
+    files: JobFiles | None
+    stream: RandomStream
+
+
+class SparseTicketFinder(NetworkEstimator):
+    """Search for winning tickets: sparse subnetworks that train from (nearly) scratch.
+
+    A search trains the network in rounds, each of which gives a ticket: a mask, to be
+    put on weights that were stored early in training. Every ticket is then trained
+    alone from these weights, and judged on rows that training has not seen, beside the
+    dense network, which is trained in the same way.
+
+    Parameters
+    ----------
+    estimator : skorch net, torch.nn.Module (instance or class) or None, default=None
+        The network, as of `MaskPruner`. A class starts from other weights for each
+        seed, an instance always from its own. Optimizer and learning rate schedule
+        begin anew in each round.
+    search : str or TicketSearch, default="continuous"
+        What happens in and between rounds: "continuous", "imp", "imp-continued",
+        "stochastic", "sequential", "random", or an object of `sklearn_pb.tickets`.
+    n_rounds : int, default=5
+        Number of rounds, each of them a whole training of the network.
+    rewind_epoch : int, default=0
+        The stored weights are those after so many epochs of the first round; 0 is the
+        initialisation.
+    rewind_step : int, default=None
+        The same in training steps, in place of epochs.
+    prune_rate : float, default=0.2
+        Share of the weights left that a round removes: round(d (1 - rate)^r) of d are
+        left after round r. For the searches that remove so many: "imp",
+        "imp-continued", "sequential", "random".
+    select : {"sparsest-matching", "best", "last"}, default="sparsest-matching"
+        Which ticket is taken: the sparsest that scores no worse than the dense network
+        of its seed (the best if there is none), the one that scores best, or the best
+        of the last round.
+    scoring : str or callable, default=None
+        What tickets are judged by, as in scikit-learn; None is the accuracy, or R^2
+        for a regressor.
+    validation : float or int, default=0.2
+        Fraction or number of rows that are put aside to judge on, of each class its
+        share. Not used where `fit` is given rows for that.
+    controls : sequence of {"fresh", "reshuffled"}, default=()
+        What is trained beside each ticket: its mask with fresh weights, or its weights
+        with a random mask that is as dense in each layer.
+    n_seeds : int, default=1
+        Repetitions, each with its own initial weights, batches and dense network.
+    granularity : str or Granularity, default="weight"
+        What a mask variable stands for, as of `MaskPruner`.
+    scope : {"global", "layer"}, default="global"
+        Whether the prune rate is that of all weights together or of each layer.
+    include, exclude : str, nn.Module class, or list of them, default=None
+        What may be masked, as of `MaskPruner`.
+    random_state : int, RandomState or None, default=None
+        Seed of everything. Torch's global seed is neither used nor changed.
+    n_jobs : int, default=None
+        Trainings at the same time, as in joblib: the dense network and the runs of all
+        seeds first, then the retraining of all tickets. The results are the same for
+        any number, and for any backend.
+    checkpoint : str or pathlib.Path, default=None
+        A folder that keeps the state of all trainings while `fit` goes. If it is there,
+        `fit` goes on from it and finds the same tickets, bit for bit, as one that was
+        never stopped. The folder of another search is refused.
+    checkpoint_every : float, default=60.0
+        Seconds between two saves of a training.
+    device : str, default="auto"
+        Where to train, as of `MaskPruner`.
+    verbose : int, default=0
+        1 prints a line a training, 2 a line an epoch, too.
+
+    Attributes
+    ----------
+    tickets_ : list of Ticket
+        By run, seed and round: masks, stored weights, score after retraining, epochs.
+    dense_score_ : float
+        Score of the dense network, on average over the seeds.
+    dense_scores_ : list of float
+        The same by seed.
+    sparsest_matching_ : Ticket or None
+        The sparsest ticket that scores no worse than the dense network of its seed.
+    best_ : Ticket
+        The ticket with the highest score.
+    ticket_ : Ticket
+        The one that was taken.
+    estimator_ : skorch net
+        That ticket, retrained; what predicts.
+    masks_ : dict of str to torch.Tensor
+        Its masks (True is kept), by parameter name.
+    sparsity_ : float
+        Fraction of its mask variables that are zero.
+    layer_sparsity_ : dict of str to float
+        The same by layer.
+    n_epochs_ : dict of str to int
+        Epochs of training that were spent, by "dense", "search", "retraining" and
+        "controls".
+    report_ : TicketReport
+        What was found, in one sentence and a table: print it.
+    search_ : TicketSearch
+        The search that ran.
+    classes_ : numpy.ndarray of shape (n_classes,)
+        The labels, for a classifier.
+    n_features_in_ : int
+        Size of the second axis of the inputs of `fit`.
+    feature_names_in_ : numpy.ndarray of shape (n_features,)
+        Names of the columns, where the inputs of `fit` had any.
+
+    Raises
+    ------
+    NonFiniteLossError
+        In `fit`, when a loss becomes NaN or infinite.
+    NothingToPruneError
+        In `fit`, when `include` and `exclude` leave nothing.
+
+    See Also
+    --------
+    MaskPruner : One sparse network, without asking what it would be from scratch.
+    sklearn_pb.tickets : The searches, with their hyperparameters.
+
+    Notes
+    -----
+    Savarese (2025), chapter 4. `fit` trains 1 + 2 `n_rounds` networks, times the
+    seeds, times the runs of a search with several.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_pb import SparseTicketFinder
+    >>> X, y = load_iris(return_X_y=True)
+    >>> finder = SparseTicketFinder(
+    ...     search="imp", n_rounds=2, select="best", random_state=0
+    ... ).fit(X, y)
+    >>> [round(ticket.sparsity, 2) for ticket in finder.tickets_]
+    [0.2, 0.36]
+    """
+
+    _parameter_constraints: dict = {
+        "n_rounds": [Interval(Integral, 1, None, closed="left")],
+        "rewind_epoch": [Interval(Integral, 0, None, closed="left")],
+        "rewind_step": [Interval(Integral, 0, None, closed="left"), None],
+        "prune_rate": [Interval(Real, 0, 1, closed="neither")],
+        "select": [StrOptions(set(SELECTIONS))],
+        "scoring": [str, callable, None],
+        "n_seeds": [Interval(Integral, 1, None, closed="left")],
+        "granularity": [str, Granularity],
+        "scope": [StrOptions({"global", "layer"})],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+        "checkpoint": [str, Path, None],
+        "checkpoint_every": [Interval(Real, 0, None, closed="left")],
+        "device": [str],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        estimator: Any = None,
+        *,
+        search: str | TicketSearch = "continuous",
+        n_rounds: int = 5,
+        rewind_epoch: int = 0,
+        rewind_step: int | None = None,
+        prune_rate: float = 0.2,
+        select: str = "sparsest-matching",
+        scoring: Any = None,
+        validation: float | int = 0.2,
+        controls: Sequence[str] = (),
+        n_seeds: int = 1,
+        granularity: str | Granularity = "weight",
+        scope: str = "global",
+        include: Selectors = None,
+        exclude: Selectors = None,
+        random_state: int | np.random.RandomState | None = None,
+        n_jobs: int | None = None,
+        checkpoint: str | Path | None = None,
+        checkpoint_every: float = 60.0,
+        device: str = "auto",
+        verbose: int = 0,
+    ) -> None:
+        self.estimator = estimator
+        self.search = search
+        self.n_rounds = n_rounds
+        self.rewind_epoch = rewind_epoch
+        self.rewind_step = rewind_step
+        self.prune_rate = prune_rate
+        self.select = select
+        self.scoring = scoring
+        self.validation = validation
+        self.controls = controls
+        self.n_seeds = n_seeds
+        self.granularity = granularity
+        self.scope = scope
+        self.include = include
+        self.exclude = exclude
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
+        self.device = device
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+    ) -> SparseTicketFinder:
+        """Search for tickets, retrain them, and take one.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            Inputs; floats become float32.
+        y : array-like of shape (n,)
+            Labels, or values for a regressor.
+        sample_weight : array-like of shape (n,), default=None
+            Weights of the rows in the loss; scores do without.
+        X_val, y_val : array-like, default=None
+            What tickets are judged on, with labels of `y` or values. None puts rows of
+            `X` and `y` aside.
+
+        Returns
+        -------
+        self : SparseTicketFinder
+            The fitted estimator.
+        """
+        self.search_ = check_finder(self)
+        rows = self._check_rows(X, y, sample_weight)
+        stream = RandomStream.from_random_state(self.random_state)
+        data = {"X": rows.X, "y": rows.y, "sample_weight": rows.sample_weight}
+        if X_val is None and y_val is None:
+            files, stream = open_job_files(self, self.search_, data, stream)
+            rows, X_val, y_val = self._put_aside(rows, stream)
+        else:
+            X_val, y_val = self._check_validation(X_val, y_val)
+            data |= {"X_val": X_val, "y_val": y_val}
+            files, stream = open_job_files(self, self.search_, data, stream)
+        held = HeldRows(self._judge(), check_scoring(self, self.scoring), X_val, y_val)
+        net = self._begin(rows, stream.child(0, 0))
+        self._train(net, rows, stream, _Plan(self.search_, held, files, stream))
+        return self
+
+    def _put_aside(
+        self, rows: Rows, stream: RandomStream
+    ) -> tuple[Rows, np.ndarray, np.ndarray]:
+        """Rows to train on, and inputs and targets to judge on."""
+        classifies = not is_regression(self.estimator)
+        train, held = held_out(
+            rows.y, self.validation, classifies, stream.child(_SPLIT)
+        )
+        weight, y_held = rows.sample_weight, rows.y[held]
+        kept = replace(
+            rows,
+            X=rows.X[train],
+            y=rows.y[train],
+            sample_weight=None if weight is None else weight[train],
+        )
+        return kept, rows.X[held], self.classes_[y_held] if classifies else y_held
+
+    def _check_validation(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        if X is None or y is None:
+            raise ValueError("X_val and y_val must be given together, or neither.")
+        X = validate_data(self, X, reset=False, allow_nd=True, dtype="numeric")
+        y = check_array(y, ensure_2d=False, dtype=None, input_name="y_val")
+        check_consistent_length(X, y)
+        if not is_regression(self.estimator):
+            unknown = np.setdiff1d(y, self.classes_)
+            if len(unknown):
+                raise ValueError(f"y_val has labels that y has not: {unknown!r}.")
+        return self._cast(X), y
+
+    def _judge(self) -> SparseTicketFinder:
+        """A copy that predicts once it has a net, and knows nothing else."""
+        judge = copy.copy(self)
+        names = (*self.get_params(deep=False), *_JUDGE)
+        judge.__dict__ = {k: v for k, v in vars(self).items() if k in names}
+        judge.random_state = None
+        return judge
+
+    def _fit_network(
+        self, net: Any, rows: Rows, stream: RandomStream, course: _Plan
+    ) -> None:
+        module = net.module_
+        granularity = resolve_granularity(self.granularity)
+        names = prunable_parameters(module, self.include, self.exclude)
+        layout = granularity.layout(module, names, first_rows(module, rows.X))
+        check_task(self, net, layout, rows.X, rows.y)
+        found = find_tickets(
+            self._task(rows, layout, granularity.structured, course),
+            course.search,
+            n_seeds=self.n_seeds,
+            controls=list(self.controls),
+            select=self.select,
+            n_jobs=self.n_jobs,
+        )
+        module.load_state_dict(found.weights)
+        net.history[:] = found.history
+        self._seed = course.stream.seed
+        self._keep(found)
+
+    def _task(
+        self, rows: Rows, layout: MaskLayout, structured: bool, plan: _Plan
+    ) -> TicketTask:
+        return TicketTask(
+            estimator=self.estimator,
+            device=self.device,
+            X=rows.X,
+            y=rows.y,
+            sample_weight=rows.sample_weight,
+            n_outputs=rows.n_outputs,
+            layout=layout,
+            structured=structured,
+            scope=self.scope,
+            n_rounds=self.n_rounds,
+            prune_rate=self.prune_rate,
+            rewind_epoch=self.rewind_epoch,
+            rewind_step=self.rewind_step or 0,
+            score=plan.held,
+            stream=plan.stream,
+            files=plan.files,
+            verbose=int(self.verbose),
+        )
+
+    def _keep(self, found: Found) -> None:
+        """Set the attributes that say what was found."""
+        self.tickets_ = found.tickets
+        self.dense_scores_ = found.dense_scores
+        self.dense_score_ = float(np.mean(found.dense_scores))
+        self.sparsest_matching_ = find_sparsest_matching(
+            found.tickets, found.dense_scores
+        )
+        self.best_ = max(found.tickets, key=preference("best", found.dense_scores))
+        self.ticket_ = found.chosen
+        self.masks_ = self.ticket_.masks
+        self.sparsity_ = self.ticket_.sparsity
+        self.layer_sparsity_ = self.ticket_.layer_sparsity
+        self.n_epochs_ = found.n_epochs
+        self.report_ = TicketReport(
+            self.tickets_,
+            self.dense_scores_,
+            self.sparsest_matching_,
+            self.best_,
+            self.ticket_,
+        )
+        if self.select == "sparsest-matching" and self.sparsest_matching_ is None:
+            warnings.warn(
+                "no ticket scores as well as the dense network of its seed; the best "
+                "one is taken.",
+                UserWarning,
+                stacklevel=4,
+            )
+
+    def transfer(
+        self,
+        X: Any,
+        y: Any,
+        ticket: Ticket | None = None,
+        weights: str = "stored",
+        *,
+        estimator: Any = None,
+    ) -> MaskPruner:
+        """Train a ticket on a new task.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            Inputs of the new task.
+        y : array-like of shape (n,)
+            Its labels, or values for a regressor.
+        ticket : Ticket, default=None
+            One of `tickets_`; None takes `ticket_`.
+        weights : {"stored", "fresh"}, default="stored"
+            Whether the ticket starts from its stored weights, as far as they fit, or
+            from fresh ones.
+        estimator : skorch net, torch.nn.Module (instance or class) or None, default=None
+            The network for the new task, if it is another one; None takes that of the
+            finder.
+
+        Returns
+        -------
+        pruner : MaskPruner
+            Fitted; parameters that have another shape on the new task, as the last
+            layer for another number of classes, are kept whole.
+
+        Raises
+        ------
+        TypeError
+            If `ticket` is none.
+        ValueError
+            If `weights` is unknown, or no mask fits the network.
+
+        See Also
+        --------
+        transfer_architecture : What masks are worth on another task, with controls.
+        """
+        check_is_fitted(self)
+        check_choice(weights, "weights", WEIGHTS)
+        ticket = self.ticket_ if ticket is None else ticket
+        if not isinstance(ticket, Ticket):
+            raise TypeError(f"ticket={ticket!r} must be one of tickets_, or None.")
+        estimator = self.estimator if estimator is None else estimator
+        stream = RandomStream(self._seed).child(_TRANSFER)
+        if weights == "fresh":
+            estimator = with_fresh_weights(estimator, stream)
+        else:
+            X_example = check_array(X, allow_nd=True, input_name="X")
+            n_outputs = _count_outputs(y, is_regression(estimator))
+            estimator = with_given_weights(
+                estimator, ticket.weights, X_example, n_outputs, stream
+            )
+        pruner = MaskPruner(
+            estimator,
+            method=FixedMask(dict(ticket.masks), strict=False),
+            granularity=self.granularity,
+            include=self.include,
+            exclude=self.exclude,
+            random_state=stream.child(1).key >> 32,  # scikit-learn takes 32 bits
+            device=self.device,
+        )
+        return pruner.fit(X, y)
+
+
+def _count_outputs(y: Any, regresses: bool) -> int:
+    y = np.asarray(y)
+    if regresses:
+        return 1 if y.ndim == 1 else y.shape[1]
+    return len(np.unique(y))
