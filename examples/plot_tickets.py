@@ -46,8 +46,8 @@ net = NeuralNetClassifier(
     criterion=nn.CrossEntropyLoss,
     optimizer=torch.optim.Adam,
     lr=5e-3,
-    max_epochs=15,
-    batch_size=64,
+    max_epochs=20,
+    batch_size=128,
     iterator_train__shuffle=True,
     train_split=None,
     verbose=0,
@@ -56,7 +56,7 @@ net = NeuralNetClassifier(
 # %%
 # Iterative magnitude pruning
 # ---------------------------
-# Each round trains, removes 35 % of the weights that are left, the smallest ones, and
+# Each round trains, removes 40 % of the weights that are left, the smallest ones, and
 # puts the others back to where they began. Each ticket is then trained again, beside
 # two controls: the same connections with fresh weights, and as many connections in each
 # layer, but others. All are judged on rows that no training has seen.
@@ -65,8 +65,8 @@ settings = {"n_seeds": 2, "validation": 0.3, "random_state": 0}
 magnitude = SparseTicketFinder(
     net,
     search="imp",
-    n_rounds=7,
-    prune_rate=0.35,
+    n_rounds=6,
+    prune_rate=0.4,
     controls=("fresh", "reshuffled"),
     **settings,
 )
@@ -77,13 +77,13 @@ print(magnitude.report_)
 # Continuous sparsification
 # -------------------------
 # Here a mask is learned beside the weights, which are never put back, and a few rounds
-# are enough. How sparse the tickets get depends on where the mask starts, so that four
-# starts make four independent runs.
+# are enough. How sparse the tickets get depends on where the mask starts, so that three
+# starts make three independent runs.
 
 continuous = SparseTicketFinder(
     net,
-    search=Continuous(s_init=[-0.3, -0.2, -0.1, 0.0]),
-    n_rounds=3,
+    search=Continuous(s_init=[-0.2, -0.1, 0.0]),
+    n_rounds=2,
     **settings,
 )
 continuous.fit(X_train, y_train)
@@ -95,7 +95,7 @@ print(continuous.report_.sentence)
 # A third finder removes weights at random.
 
 random = SparseTicketFinder(
-    net, search="random", n_rounds=7, prune_rate=0.35, **settings
+    net, search="random", n_rounds=6, prune_rate=0.4, **settings
 )
 random.fit(X_train, y_train)
 

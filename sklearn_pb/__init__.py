@@ -2,7 +2,12 @@
 
 from ._version import __version__
 from .budget import Budget
-from .estimators import MaskPruner, MixedPrecisionQuantizer, PBMinimizer
+from .estimators import (
+    MaskPruner,
+    MixedPrecisionQuantizer,
+    PBMinimizer,
+    SparseTicketFinder,
+)
 from .solvers import minimize
 
 __all__ = [
@@ -10,6 +15,7 @@ __all__ = [
     "MaskPruner",
     "MixedPrecisionQuantizer",
     "PBMinimizer",
+    "SparseTicketFinder",
     "__version__",
     "minimize",
 ]

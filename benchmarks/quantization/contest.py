@@ -251,8 +251,8 @@ def measured(estimator: Any) -> dict[str, Any]:
     sizes = estimator.sizes_
     return {
         "mean_bits": round(estimator.mean_bits_, 4),
-        "entropy_bits": round(sizes.entropy_bits, 4),
-        "file_bits": round(sizes.file_bits, 4),
+        "entropy_bits": round(sizes.entropy_bits / sizes.weights, 4),
+        "file_bits": round(sizes.file_bits / sizes.weights, 4),
         "file_bytes": sizes.file_bytes,
         "zeros": round(estimator.sparsity_, 4),
         "energy": round(estimator.energy_.energy, 4),

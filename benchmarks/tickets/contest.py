@@ -1,9 +1,9 @@
 """Searches for tickets in one network, with what they find and what they cost.
 
 For each search and seed a SparseTicketFinder looks for tickets and retrains them. They
-are judged on rows put aside, the sparsest matching and the best one then on the test part
-as well, beside the dense network. A row is written when a search ends, and a
-search that was killed goes on where it was; several processes may share the searches.
+are judged on rows put aside; the sparsest matching and the best one are then scored on
+the test part as well, beside the dense network. A row is written when a search ends,
+and one that was killed goes on where it was; several processes may share the searches.
 
     python contest.py --data fashion_mnist --data-home DIR --work-dir RUNS
     python summary.py --work-dir RUNS
@@ -68,7 +68,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Run what is not yet done."""
     options = parse_arguments()
-    warnings.filterwarnings("ignore", message="no ticket matches")  # the table tells
+    warnings.filterwarnings("ignore", message="no ticket scores")  # the table tells
     n_train = options.rows
     options.rows += options.validation_rows
     rows, test = load_images(options)
@@ -166,7 +166,7 @@ class Run:
 
 
 def tested(finder: SparseTicketFinder, test: Part) -> dict[str, Any]:
-    """Where the chosen ticket is among all of them, and its accuracy on the test part."""
+    """Which of all tickets the chosen one is, and its accuracy on the test part."""
     tickets = finder.tickets_
     place = next(k for k, one in enumerate(tickets) if one is finder.ticket_)
     return {"ticket": place, "test": finder.score(*test)}

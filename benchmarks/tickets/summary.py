@@ -122,20 +122,25 @@ def _tickets(runs: Sequence[Row]) -> list[SimpleNamespace]:
 
 
 def draw(found: dict[str, list[Row]], name: str, title: str) -> Path:
-    """Draw accuracy on the rows put aside against weights left."""
+    """Draw accuracy on the rows put aside against weights left, then the controls."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    ax = figure.subplots()
-    first = next(iter(found.values()))
-    TicketsDisplay.from_tickets(
-        {search: _tickets(runs) for search, runs in found.items()},
-        dense_scores=[run["dense"]["score"] for run in first],
-        ax=ax,
-    )
-    ax.set_title(title, loc="left")
-    low = min(run["dense"]["score"] for run in first) - 0.1
-    ax.set_ylim(max(low, ax.get_ylim()[0]))  # what is worse is in the files
+    controlled = {search: runs for search, runs in found.items() if runs[0]["controls"]}
+    n = 2 if controlled else 1
+    figure = Figure(figsize=(7 * n, 5), layout="constrained")
+    axes = figure.subplots(1, n, squeeze=False)[0]
+    dense = [run["dense"]["score"] for run in next(iter(found.values()))]
+    for ax, shown in zip(axes, (found, controlled), strict=False):
+        TicketsDisplay.from_tickets(
+            {search: _tickets(runs) for search, runs in shown.items()},
+            dense_scores=dense,
+            controls=shown is controlled,
+            ax=ax,
+        )
+        # What is worse is in the files.
+        ax.set_ylim(max(min(dense) - 0.1, ax.get_ylim()[0]))
+        ax.legend(frameon=False, loc="lower left")
+    axes[0].set_title(title, loc="left")
     path = RESULTS / f"{name}.png"
     figure.savefig(path, dpi=110)
     return path

@@ -1,4 +1,4 @@
-"""The demo: compare methods on real data, choose, test, and show."""
+"""The demo: compare methods on real data, choose, test, quantize, and show."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from sklearn.pipeline import Pipeline
 from ..exceptions import SparsityWarning
 from ..inspection import format_sparsity_table, sparsity_table
 from ._demo_data import DemoData, load_demo_data
-from ._demo_files import prepare_folder, save_layers, save_table, save_tradeoff
+from ._demo_files import (
+    prepare_folder,
+    save_bits,
+    save_layers,
+    save_table,
+    save_tradeoff,
+)
 from ._demo_search import (
     N_HIDDEN,
     TOLERANCE,
@@ -25,6 +31,7 @@ from ._demo_search import (
     count_fits,
     count_weights,
 )
+from ._demo_stages import BITS_LEFT, quantize_and_save
 from ._progress import progress
 
 
@@ -50,8 +57,11 @@ def run_demo(options: Namespace) -> None:
     rows = _table(search, data)
     print(f"\n{format_sparsity_table(rows, score_name='accuracy')}\n")
     paths = [save_table(rows, folder), save_tradeoff(search, data.name, folder)]
-    chosen, title = _test_choice(rows, pipeline, data)
+    chosen, dense, title = _test_choice(rows, pipeline, data)
     paths.append(save_layers(chosen, title, folder))
+    print(f"\nThen {BITS_LEFT} bits for each weight that is left:\n", flush=True)
+    quantized, path = quantize_and_save(dense, chosen, data, options, folder)
+    paths += [save_bits(quantized, data.name, folder), path]
     print("\nSaved:")
     print("\n".join(f"  {path}" for path in paths))
     print(f"Done in {time.monotonic() - start:.0f} s.")
@@ -96,7 +106,7 @@ def _table(search: GridSearchCV, data: DemoData) -> list[dict[str, Any]]:
 
 def _test_choice(
     rows: list[dict[str, Any]], pipeline: Pipeline, data: DemoData
-) -> tuple[Pipeline, str]:
+) -> tuple[Pipeline, Pipeline, str]:
     """Choose a sparse network and train it on all rows; score it and the dense one."""
     dense, *sparse = rows
     choice, good = choose(sparse, dense["mean"])
@@ -115,7 +125,7 @@ def _test_choice(
         f"the {len(data.y_test):,} put aside, with {choice['nonzeros']:,} weights;\n"
         f"      dense, with {dense['nonzeros']:,} weights, on {full_score}."
     )
-    return chosen, f"{data.name}: {title}"
+    return chosen, full, f"{data.name}: {title}"
 
 
 def _refit(

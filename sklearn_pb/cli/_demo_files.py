@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ..inspection import LayerSparsityDisplay, TradeoffDisplay
+from ..inspection import LayerBitsDisplay, LayerSparsityDisplay, TradeoffDisplay
 from ._errors import UsageError
 
 _DPI = 150
@@ -119,6 +119,30 @@ def save_layers(pipeline: Any, title: str, folder: Path) -> Path:
     summary = ax.get_title(loc="left")
     ax.set_title(f"{title}\n{summary}", loc="left", fontsize="medium")
     return _save(display.ax_, folder / "layer_sparsity.png")
+
+
+def save_bits(pipeline: Any, title: str, folder: Path) -> Path:
+    """Save the picture of the bits of each layer.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fitted, a quantizer at its end.
+    title : str
+        Its title.
+    folder : Path
+        Where to.
+
+    Returns
+    -------
+    path : Path
+        The file.
+    """
+    ax = _axes(7, 1.6 + 0.6 * len(pipeline[-1].quantized_))
+    LayerBitsDisplay.from_estimator(pipeline, ax=ax)
+    summary = ax.get_title(loc="left")
+    ax.set_title(f"{title}: {summary}", loc="left", fontsize="medium")
+    return _save(ax, folder / "layer_bits.png")
 
 
 def _axes(width: float, height: float) -> Any:

@@ -269,12 +269,13 @@ around one, default=None
         first = fit_first_stage(
             self.estimator, X, y, sample_weight, stream.child(_FIRST)
         )
-        net = self._begin(rows, stream)
         self.__dict__.pop("first_stage_", None)  # of an earlier call
         if first is not None:
             check_same_task(first, self)
-            take_weights(net.module_, first)
             self.first_stage_ = first
+        net = self._begin(rows, stream)
+        if first is not None:
+            take_weights(net.module_, first)
         if file is not None:
             file = file.begun_with(net.module_)
         rounds_only = first is not None and not self.method_.trains

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import torch
 
-from ..export import to_quantized_onnx
+from ..export import QuantizedSizes, quantized_sizes, to_quantized_onnx
 from ..quantizers import EnergyEstimate, QuantizedTensor, estimate_energy
 from ._exported_network import ExportedNetwork
-from ._quantizer_file import load_quantizer, save_quantizer
+from ._quantizer_file import load_quantizer, save_quantizer, what_else
 
 
 class QuantizedNetwork(ExportedNetwork):
@@ -21,7 +21,7 @@ class QuantizedNetwork(ExportedNetwork):
 
     quantized_: dict[str, QuantizedTensor]
     _uses: dict[str, float]
-    _sizes: Any
+    _sizes: QuantizedSizes | None
     _made_when_asked_for: ClassVar[dict[str, str]] = {
         **ExportedNetwork._made_when_asked_for,
         "sizes_": "_sizes",
@@ -64,12 +64,12 @@ class QuantizedNetwork(ExportedNetwork):
         self._sizes = None
 
     @property
-    def sizes_(self) -> Any:
+    def sizes_(self) -> QuantizedSizes:
         """What the network takes, by three honest counts; made when first asked for."""
-        from ..export import quantized_sizes
-
         if self._sizes is None:
-            self._sizes = quantized_sizes(self.estimator_.module_, self.quantized_)
+            self._sizes = quantized_sizes(
+                self.estimator_.module_, self.quantized_, what_else(self)
+            )
         return self._sizes
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -46,8 +47,30 @@ def save_quantizer(path: str | os.PathLike[str], quantizer: Any) -> None:
         If the labels are of a kind that could only be pickled.
     """
     check_is_fitted(quantizer)
+    module = quantizer.estimator_.module_
+    save_quantized(path, module, quantizer.quantized_, what_else(quantizer))
+
+
+def what_else(quantizer: Any) -> dict[str, Any]:
+    """Return what the file of a quantizer holds beside its network.
+
+    Parameters
+    ----------
+    quantizer : MixedPrecisionQuantizer
+        Fitted.
+
+    Returns
+    -------
+    extra : dict
+        For JSON.
+
+    Raises
+    ------
+    TypeError
+        If the labels are of a kind that could only be pickled.
+    """
     net = quantizer.estimator_
-    extra = {
+    return {
         "kind": _KIND,
         "parameters": _plain_parameters(quantizer),
         "network": _description(net),
@@ -62,7 +85,6 @@ def save_quantizer(path: str | os.PathLike[str], quantizer: Any) -> None:
         "n_features_out": quantizer._n_features_out,
         "uses": quantizer._uses,
     }
-    save_quantized(path, net.module_, quantizer.quantized_, extra)
 
 
 def load_quantizer(
@@ -118,13 +140,15 @@ def _plain_parameters(quantizer: Any) -> dict[str, Any]:
 
     Others are arrays of few numbers, such as widths.
     """
-    plain = {}
+    plain, defaults = {}, inspect.signature(type(quantizer)).parameters
     for name, value in quantizer.get_params(deep=False).items():
         value = value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
         if isinstance(value, (list, tuple)):
             value = [int(v) if isinstance(v, np.integer) else v for v in value]
         simple = value is None or isinstance(value, (bool, int, float, str, list))
-        if simple and name not in _LEFT_OUT and not _has_objects(value):
+        if name in _LEFT_OUT or not simple or _has_objects(value):
+            continue
+        if value != defaults[name].default:
             plain[name] = value
     return plain
 

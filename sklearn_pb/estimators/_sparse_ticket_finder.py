@@ -19,8 +19,13 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ..masks import Granularity, MaskLayout, Selectors, prunable_parameters
-from ..masks import resolve_granularity
+from ..masks import (
+    Granularity,
+    MaskLayout,
+    Selectors,
+    prunable_parameters,
+    resolve_granularity,
+)
 from ..methods import FixedMask
 from ..tickets import (
     SELECTIONS,
@@ -430,7 +435,7 @@ class SparseTicketFinder(NetworkEstimator):
         weights : {"stored", "fresh"}, default="stored"
             Whether the ticket starts from its stored weights, as far as they fit, or
             from fresh ones.
-        estimator : skorch net, torch.nn.Module (instance or class) or None, default=None
+        estimator : skorch net, torch.nn.Module (instance or class), default=None
             The network for the new task, if it is another one; None takes that of the
             finder.
 

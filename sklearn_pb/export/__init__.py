@@ -12,6 +12,7 @@ from ._onnx_running import onnx_session
 from ._packed import load_packed, packed_metadata, save_packed
 from ._quantized_file import QuantizedFile, load_quantized, save_quantized
 from ._quantized_onnx import QuantizedOnnx, to_quantized_onnx
+from ._quantized_sizes import LayerSizes, QuantizedSizes, quantized_sizes
 from ._report import report
 from ._report_tables import LayerReport, NetworkReport, Report
 from ._semi_structured import is_n_of_m, to_semi_structured
@@ -24,10 +25,12 @@ __all__ = [
     "Latency",
     "LayerMacs",
     "LayerReport",
+    "LayerSizes",
     "LayoutChoice",
     "NetworkReport",
     "QuantizedFile",
     "QuantizedOnnx",
+    "QuantizedSizes",
     "Report",
     "SparseConv",
     "SparseLinear",
@@ -41,6 +44,7 @@ __all__ = [
     "onnx_session",
     "onnx_weight_bytes",
     "packed_metadata",
+    "quantized_sizes",
     "report",
     "save_packed",
     "save_quantized",

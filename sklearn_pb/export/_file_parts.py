@@ -16,6 +16,29 @@ from ._state_files import check_state, with_twins
 from ._tensor_bytes import name_of, pack_tensors
 
 
+@dataclass(frozen=True)
+class Sections:
+    """What a file is made of.
+
+    Parameters
+    ----------
+    header : dict
+        What a reader must know.
+    codes : bytes
+        Codes, and bits that do not follow from them.
+    plain : bytes
+        Steps, and what is not quantized.
+    """
+
+    header: dict[str, Any]
+    codes: bytes
+    plain: bytes
+
+    def contents(self) -> bytes:
+        """Return the file."""
+        return seal(self.header, self.codes + self.plain)
+
+
 @dataclass(frozen=True, eq=False)
 class FileParts:
     """What goes into a file, before it is one.
@@ -66,8 +89,8 @@ class FileParts:
             dict(extra or {}),
         )
 
-    def contents(self) -> bytes:
-        """Return the file."""
+    def sections(self) -> Sections:
+        """Return the file in its sections."""
         codes, data = write_codes(list(self.plans.values()))
         steps = [plan.tensor.step for plan in self.plans.values()]
         tensors, plain = pack_tensors([*steps, *self.plain.values()])
@@ -83,7 +106,7 @@ class FileParts:
             "tensors": tensors,
             "extra": self.extra,
         }
-        return seal(header, data + plain)
+        return Sections(header, data, plain)
 
 
 def _check_value(
@@ -107,7 +130,7 @@ def _check_value(
 def _sources(
     state: Mapping[str, torch.Tensor], quantized: Mapping[str, QuantizedTensor]
 ) -> dict[str, str]:
-    """Return the name that each name has its value from: of twins, the quantized one."""
+    """Return where each name has its value from: of twins, the quantized one."""
     twins = {name: twin or name for name, _, twin in with_twins(state)}
     owners = {twins[name]: name for name in reversed(list(quantized))}
     return {

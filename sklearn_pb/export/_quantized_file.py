@@ -96,7 +96,7 @@ def save_quantized(
     >>> loaded.state["weight"]
     tensor([[ 0.5000, -0.5000,  0.5000,  0.5000]])
     """
-    contents = FileParts.of(module, quantized, extra).contents()
+    contents = FileParts.of(module, quantized, extra).sections().contents()
     with replaced_when_whole(path) as partial, open(partial, "wb") as file:
         file.write(contents)
 
@@ -140,18 +140,20 @@ def load_quantized(
 
 
 def _parse(header: Mapping[str, Any], data: bytes) -> QuantizedFile:
-    names = header["quantized"]
-    begin = header["bytes"]
+    names, begin = header["quantized"], header["bytes"]
     tensors = unpack_tensors(header["tensors"], data[begin:])
-    steps, plain = tensors[: len(names)], iter(tensors[len(names) :])
-    codes = read_codes(header["codes"], data[:begin], steps)
+    codes = read_codes(header["codes"], data[:begin], tensors[: len(names)])
     quantized = dict(zip(names, codes, strict=True))
     values = {
         name: tensor.dequantize().to(dtype_of(header["types"].get(name, "float32")))
         for name, tensor in quantized.items()
     }
-    for name, *source in header["state"]:
-        if not source and name not in values:
-            values[name] = next(plain)
-    state = {name: values[source[0] if source else name] for name, *source in header["state"]}
+    sources = {name: source[0] if source else name for name, *source in header["state"]}
+    plain = [
+        name
+        for name, source in sources.items()
+        if name == source and name not in quantized
+    ]
+    values |= zip(plain, tensors[len(names) :], strict=True)
+    state = {name: values[source] for name, source in sources.items()}
     return QuantizedFile(state, quantized, header["extra"])

@@ -39,7 +39,7 @@ class QuantizedOnnx:
     file_bytes : int
         The whole file.
     float_file_bytes : int
-        The whole file if these parameters were in float32.
+        The same file if these parameters were in float32.
     opset : int
         Version of the set of operators.
     max_error : float or None
@@ -219,7 +219,7 @@ def _operators(model: Any) -> Any:
 
 
 def _with_operators(model: Any, integers: Mapping[str, IntegerType | None]) -> Any:
-    """Return a model of the versions that the integers need, without source lines."""
+    """Return a model of the versions that the integers need, without idle text."""
     from onnx import helper, version_converter
 
     needed = max((kind.opset for kind in integers.values() if kind), default=0)
@@ -233,9 +233,10 @@ def _with_operators(model: Any, integers: Mapping[str, IntegerType | None]) -> A
             ) from error
     own = helper.make_opsetid("", _operators(model).version)
     model.ir_version = helper.find_min_ir_version_for([own])
+    del model.graph.value_info[:]
     for node in model.graph.node:
-        node.ClearField("doc_string")
-        node.ClearField("metadata_props")
+        for field in ("name", "doc_string", "metadata_props"):
+            node.ClearField(field)
     return model
 
 

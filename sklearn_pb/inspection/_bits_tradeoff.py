@@ -284,4 +284,4 @@ def _bits(estimator: Any, unit: str) -> float:
     fitted = find_fitted(estimator, "quantized_", "MixedPrecisionQuantizer")
     if unit == "mean":
         return float(fitted.mean_bits_)
-    return float(fitted.sizes_.file_bits)
+    return float(fitted.sizes_.file_bits / fitted.sizes_.weights)

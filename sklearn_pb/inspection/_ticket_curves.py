@@ -63,8 +63,10 @@ def ticket_curves(
         return {name or "last round": _curve(last, controls, singles)}
     if name and len(runs) == 1:
         return {name: _curve(summaries, controls)}
-    prefix = f"{name}: " if name else ""
-    return {prefix + search: _curve(run, controls) for search, run in runs.items()}
+    return {
+        search if search.startswith(name) else f"{name}: {search}": _curve(run, controls)
+        for search, run in runs.items()
+    }
 
 
 def _curve(

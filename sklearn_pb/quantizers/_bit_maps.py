@@ -34,7 +34,9 @@ def describe_bits(tensor: QuantizedTensor) -> tuple[list[Any], torch.Tensor | No
     if largest is not None:
         return ["codes", largest], None
     for shared in _shared_bits(tensor.bits):
-        if torch.equal(_with_zeros(shared, tensor.codes), tensor.bits):
+        if shared.numel() < tensor.bits.numel() and torch.equal(
+            _with_zeros(shared, tensor.codes), tensor.bits
+        ):
             return ["zeros", list(shared.shape)], shared
     return ["map"], tensor.bits.contiguous()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,10 +11,12 @@ import torch
 from ..utils import check_number
 from ._base import Quantization, QuantizationRun, QuantizationSpace
 from ._bit_planes import MOST_MAGNITUDE_BITS, BitPlanes, cheapest_cut
-from ._controller import PriceController
 from ._quantized_tensor import QuantizedTensor
 from ._sizes import size_in
 from ._straight_through import magnitudes
+
+_SETTLED_BY = 0.8  # progress at which the target should be reached
+_GAIN = 1.0  # how many times the price doubles for a bit too many
 
 
 class BSQ(Quantization):
@@ -21,7 +24,7 @@ class BSQ(Quantization):
 
     Parameters
     ----------
-    strength : float, default=1.0
+    strength : float, default=3.0
         Price of a plane of bits, where the target brings no price of its own: with 1 a
         plane of ones in the only layer would shrink to zeros within the search, if the
         loss did not mind. With a target it is where the control starts.
@@ -39,10 +42,11 @@ class BSQ(Quantization):
     bit's power of two. Here the network's own optimizer moves the weight, and its bits
     follow by the least change that gives the new value, so that learning rates mean
     what they mean elsewhere. The lasso is a proximal step in place of a gradient step,
-    and weighs layers by their weights and bits (equation 7 of the source). At
-    each adjustment the price is steered towards the target. What is too much at the
-    end is cut where the squared error per bit is the least; fine-tuning follows with
-    clipped, rounded weights.
+    and weighs layers by their weights and bits (equation 7 of the source). As bits
+    shrink, the step grows so that weights keep their size; where it did not, short
+    searches shrank weights to nothing. With a target the price follows the bits above
+    a straight line to it; what is too much at the end is cut where the squared error
+    per bit is the least. Fine-tuning follows with clipped, rounded weights.
 
     Bytes and energy count the sign in any case.
 
@@ -56,7 +60,7 @@ class BSQ(Quantization):
     def __init__(
         self,
         *,
-        strength: float = 1.0,
+        strength: float = 3.0,
         adjustments: int = 10,
         count_sign: bool = False,
     ) -> None:
@@ -105,11 +109,10 @@ class BSQRun(QuantizationRun):
             self._first_planes(weight.detach(), alive)
             for weight, alive in zip(space.weights, space.alive, strict=True)
         ]
-        self._controller: PriceController | None = None
-        if space.target.value is not None:
-            price = max(self.strength, 1e-6)
-            self._controller = PriceController(price, space.target.value)
-            self._controller.follow(self.size(), 0.0)
+        self._first_strength = self.strength
+        self._real_bits = [float(planes.n_bits) for planes in self.layers]
+        self._goal: float | None = None  # mean bits, without signs
+        self._set_goal()
 
     def _first_planes(
         self, weight: torch.Tensor, alive: torch.Tensor | None
@@ -163,10 +166,9 @@ class BSQRun(QuantizationRun):
             if not self.frozen and due > self._adjusted:
                 self._adjusted = due
                 self._adjust()
-                if self._controller is not None:
-                    self._controller.follow(self.size(), self.progress)
-                    self.strength = self._controller.price
+                self._set_goal()
             if not self.frozen:
+                self._steer()
                 for planes, weight in zip(self.layers, weights, strict=True):
                     weight.copy_(planes.values() * planes.step)
 
@@ -178,6 +180,12 @@ class BSQRun(QuantizationRun):
         plane = self._n_weights**0.5 / (self._initial * max(1, self.space.n_steps))
         assert self.strength is not None
         planes.shrink_(self.strength * share * plane)
+        # As bits shrink the step grows, as a trained one would: weights stay.
+        values = planes.values()
+        self._real_bits[index] = math.log2(1 + float(magnitudes(values, None)))
+        square = float(values.square().sum())
+        if square > 0:
+            planes.step = max(planes.step, float((values * weight).sum()) / square)
 
     def _clip_(self, index: int, weight: torch.Tensor) -> None:
         planes, alive = self.layers[index], self.space.alive[index]
@@ -192,6 +200,28 @@ class BSQRun(QuantizationRun):
         self.layers = [
             BitPlanes.from_codes(old.codes(), old.step) for old in self.layers
         ]
+
+    def _steer(self) -> None:
+        """Raise the price by so much for each bit above a line to the target.
+
+        Bits fall at a rate that the price sets, so the price follows their number, and
+        not, as where it sets the number, the sum of past errors.
+        """
+        if self._goal is None:
+            return
+        numbers = [weight.numel() for weight in self.space.weights]
+        bits = sum(n * b for n, b in zip(numbers, self._real_bits, strict=True))
+        planned = self._initial + (self._goal - self._initial) * min(
+            1.0, self.progress / _SETTLED_BY
+        )
+        above = bits / self._n_weights - planned
+        self.strength = self._first_strength * 2 ** (_GAIN * min(max(above, -4.0), 4.0))
+
+    def _set_goal(self) -> None:
+        """Say in bits what the target is; a bit is worth what it is now."""
+        target, size = self.space.target.value, self.size()
+        if target is not None and size > 0:
+            self._goal = target * self.mean_bits() / size - self._sign_bits
 
     def freeze(self, weights: Sequence[torch.Tensor]) -> None:
         """Adjust once more, cut what is above the target, and keep the precisions."""
@@ -324,8 +354,8 @@ class BSQRun(QuantizationRun):
         """Return bits, steps and the price with the counters."""
         return super().state_dict() | {
             "strength": self.strength,
-            "controller": self._controller and self._controller.state_dict(),
             "adjusted": self._adjusted,
+            "goal": self._goal,
             "layers": [(planes.planes, planes.step) for planes in self.layers],
         }
 
@@ -333,7 +363,6 @@ class BSQRun(QuantizationRun):
         """Go on from a saved state."""
         super().load_state_dict(state)
         self.strength = state["strength"]
-        if self._controller is not None:
-            self._controller.load_state_dict(state["controller"])
         self._adjusted = state["adjusted"]
+        self._goal = state["goal"]
         self.layers = [BitPlanes(bits.clone(), step) for bits, step in state["layers"]]

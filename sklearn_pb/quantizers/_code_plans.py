@@ -36,11 +36,11 @@ class CodePlan:
     bits: Plan | None
 
     @classmethod
-    def of(cls, tensor: QuantizedTensor) -> CodePlan:
-        """Return the cheapest way."""
+    def of(cls, tensor: QuantizedTensor, exact: bool = True) -> CodePlan:
+        """Return the cheapest way; if not exact, only what that takes, and faster."""
         rule, stored = describe_bits(tensor)
-        bits = None if stored is None else plan(_array(stored))
-        return cls(tensor, plan(_array(tensor.codes)), rule, bits)
+        bits = None if stored is None else plan(_array(stored), exact)
+        return cls(tensor, plan(_array(tensor.codes), exact), rule, bits)
 
     @property
     def plans(self) -> list[Plan]:

@@ -19,7 +19,8 @@ from ._straight_through import (
 )
 from ._uniform import uniform_codes
 
-_CANDIDATES = 100  # ranges that are tried
+_WIDEST = 1.25  # times the range up to the largest weight
+_CANDIDATES = 125  # ranges that are tried, evenly up to there
 _SWEEPS = 20  # of codes and steps in turn, from the best of them
 
 
@@ -43,7 +44,7 @@ class PostTraining(Quantization):
     Notes
     -----
     There is one step a layer, or one an output channel with ``scale="channel"`` of the
-    estimator. The search tries a hundred ranges up to the largest weight. Each gives
+    estimator. The search tries 125 ranges, up to a little more than the largest weight. Each gives
     codes c, for which :math:`\\langle w, c \\rangle / \\langle c, c \\rangle` is the
     best step; from the best of these, codes and steps are improved in turn.
 
@@ -154,7 +155,7 @@ class PostTrainingRun(StraightThroughRun):
 
         best, explained = full, torch.full_like(full, -1.0)
         for number in range(_CANDIDATES):
-            trial = full * ((number + 1) / _CANDIDATES)
+            trial = full * (_WIDEST * (number + 1) / _CANDIDATES)
             found, step = gain(trial)
             better = (found > explained) & (step > 0)
             best = torch.where(better, step, best)

@@ -47,13 +47,31 @@ def initial_scales(
     return [_half_range(w, axis) for w, axis in zip(weights, axes, strict=True)]
 
 
+def maxima(values: torch.Tensor, axis: int | None) -> torch.Tensor:
+    """Return the largest value, of all or of each output channel.
+
+    Parameters
+    ----------
+    values : torch.Tensor
+        Not empty.
+    axis : int or None
+        The axis of the output channels; None takes all together.
+
+    Returns
+    -------
+    largest : torch.Tensor
+        Of shape (), or one that broadcasts to that of the values.
+    """
+    if axis is None or values.dim() < 2:
+        return values.amax()
+    others = [i for i in range(values.dim()) if i != axis]
+    return values.amax(dim=others, keepdim=True)
+
+
 def _half_range(weight: torch.Tensor, axis: int | None) -> torch.Tensor:
     if not weight.numel():
         return torch.ones((), device=weight.device)
     sizes = weight.detach().abs().to(torch.float32)
-    largest = sizes.amax()
-    fallback = torch.where(largest > 0, largest, 2.0)
-    if axis is not None and weight.dim() > 1:
-        others = [i for i in range(weight.dim()) if i != axis]
-        largest = sizes.amax(dim=others, keepdim=True)
+    fallback = torch.where(sizes.amax() > 0, sizes.amax(), 2.0)
+    largest = maxima(sizes, axis)
     return torch.where(largest > 0, largest, fallback) / 2

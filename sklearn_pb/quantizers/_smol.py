@@ -21,7 +21,7 @@ from ._learned_precisions import (
     rounded,
 )
 from ._quantized_tensor import QuantizedTensor
-from ._scales import initial_scales
+from ._scales import initial_scales, maxima
 
 _MEASUREMENTS = 200  # of the size, in the search
 _LARGEST_LOGIT = 5.0  # noise beyond is no stronger, but its logit would not come back
@@ -146,7 +146,7 @@ class SmolRun(QuantizationRun):
         self._adam.step()
         self.precisions.logits.clamp_(max=_LARGEST_LOGIT)
         if self._controller is not None and self.step % self._interval == 0:
-            size = self.precisions.size(self._values(weights), self.scales, Hardening())
+            size = self.precisions.size(self._values(weights), self.scales, SMOOTH)
             self._controller.follow(size, self.progress)
             self.strength = self._controller.price
 
@@ -187,15 +187,26 @@ class SmolRun(QuantizationRun):
         return -self.strength * self._shares * fall
 
     def confine_(self, weights: Sequence[torch.Tensor]) -> None:
-        """Clip weights to where they can be coded."""
+        """Clip weights to where they can be coded; before, scales grow with them."""
         if self.bits is None:
             sigma = torch.sigmoid(self.precisions.logits)
             units = self.precisions.spread(sigma)
+            if self.space.options.scale in ("layer", "channel"):
+                self._grow_scales(weights, units)
         else:
             units = [power_of_two(1 - bits.to(torch.int32)) for bits in self.bits]
         for weight, unit, scale in zip(weights, units, self.scales, strict=True):
             limit = ((2 - unit) * scale).to(weight.dtype)
             torch.clamp(weight, -limit, limit, out=weight)
+
+    def _grow_scales(
+        self, weights: Sequence[torch.Tensor], units: Sequence[torch.Tensor]
+    ) -> None:
+        """Let no weight be clipped: untrained weights have yet to find their range."""
+        for i, (weight, unit) in enumerate(zip(weights, units, strict=True)):
+            needed = weight.abs().to(torch.float32) / (2 - unit)
+            axis = self.space.channel_axes[i] if self.scales[i].dim() else None
+            self.scales[i] = torch.maximum(self.scales[i], maxima(needed, axis))
 
     def freeze(self, weights: Sequence[torch.Tensor]) -> None:
         """Make precisions whole so that the target is met, and clip to them."""

@@ -105,7 +105,7 @@ def _train(
     training: str,
     seed: int,
 ) -> tuple[MaskedFit, dict[str, torch.Tensor] | None]:
-    """Train through a round; its fit, and the stored weights if they are not initial."""
+    """Train through a round: its fit, and stored weights other than the initial."""
     number = len(state["variables"]) + 1
     method = search.method()
     assert method is not None

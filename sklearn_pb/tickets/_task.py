@@ -1,4 +1,4 @@
-"""What all jobs of a finder share: the network, the data, how it is trained and judged."""
+"""What all jobs of a finder share: network and data, how one trains and judges."""
 
 from __future__ import annotations
 
@@ -228,21 +228,21 @@ class TicketTask:
         layers = self.layout.layers
         return Quota(self._groups(), at_least_one=layers if self.structured else ())
 
-    def quota(self, round: int) -> Quota:
+    def quota(self, number: int) -> Quota:
         """Return the quota of what the pruning rate leaves after a round.
 
         Parameters
         ----------
-        round : int
-            Number of the round, from 1.
+        number : int
+            Of the round, from 1.
 
         Returns
         -------
         quota : Quota
-            round(d (1 - rate)^round) of each group of d, and no fewer than one for
+            round(d (1 - rate)^number) of each group of d, and no fewer than one for
             each of its layers where channels are masked.
         """
-        left = (1 - self.prune_rate) ** round
+        left = (1 - self.prune_rate) ** number
         layers = self.layout.layers if self.structured else ()
         least = len(layers) if self.scope == "global" else min(1, len(layers))
         counts = [max(least, round(size * left)) for size in self._groups()]

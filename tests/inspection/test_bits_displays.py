@@ -1,5 +1,7 @@
 """Pictures of quantized networks: what they count, and what they draw."""
 
+from types import SimpleNamespace
+
 import matplotlib
 import numpy as np
 import pytest
@@ -36,7 +38,9 @@ class Quantizer(BaseEstimator):
 
     def fit(self, X, y):
         self.mean_bits_ = self.mean_bits
-        self.sizes_ = type("Sizes", (), {"file_bits": self.file_bits})
+        self.sizes_ = SimpleNamespace(
+            file_bits=10 * self.file_bits, weights=10
+        )
         self.quantized_ = {
             # four weights of one channel each: 0, 1, 2 and 2 bits
             "a.weight": quantized([[0], [-2], [3], [-1]], [[0], [1], [2], [2]]),

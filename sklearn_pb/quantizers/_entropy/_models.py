@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -70,9 +71,7 @@ class Model:
         walk = _Walk(scan, self.alphabet)
         for begin, end, borders, table in self._blocks(scan, entries):
             inner = edges[edges.searchsorted(begin) : edges.searchsorted(end) + 1]
-            for first, last in zip(
-                inner[:-1].tolist(), inner[1:].tolist(), strict=True
-            ):
+            for first, last in pairwise(inner.tolist()):
                 contexts = walk.contexts(first, last)
                 found = decoder.step(borders, table, contexts)
                 entries[first:last] = found
@@ -88,7 +87,7 @@ class Model:
         """
         tables = Tables(self.alphabet, scan.n_contexts(self.alphabet))
         edges = blocks(scan.size)
-        for begin, end in zip(edges[:-1], edges[1:], strict=True):
+        for begin, end in pairwise(edges):
             table = tables.widths(self.smoothing, self.strength).reshape(-1)
             yield begin, end, table.cumsum() - table, table
             tables.learn(np.bincount(entries[begin:end], minlength=len(table)))
@@ -98,33 +97,31 @@ class _Walk:
     """The contexts of entries while they are decoded."""
 
     def __init__(self, scan: Scan, alphabet: Alphabet) -> None:
-        self._period = scan.period
-        self._states: np.ndarray | None = None
-        if scan.order == "trail":
-            self._follow = successors(alphabet)
-            self._states = np.zeros(scan.period, np.int64)
+        self._scan = scan
+        self._states = np.zeros(scan.period, np.int64)
+        self._follow = successors(alphabet)
 
     def contexts(self, begin: int, end: int) -> np.ndarray:
-        places = np.arange(begin, end) % self._period
-        return places if self._states is None else self._states[places]
+        places = np.arange(begin, end) % self._scan.period
+        return self._states[places] if self._scan.looks_back else places
 
     def follow(self, begin: int, end: int, symbols: np.ndarray) -> None:
-        if self._states is not None:
-            places = np.arange(begin, end) % self._period
-            self._states[places] = self._follow[self._states[places], symbols]
+        if self._scan.looks_back:
+            turns, places = np.divmod(np.arange(begin, end), self._scan.period)
+            states = self._follow[self._states[places], symbols]
+            fresh = [self._scan.is_fresh(turn + 1) for turn in turns.tolist()]
+            self._states[places] = np.where(fresh, 0, states)
 
 
 def steps(scan: Scan, n_lanes: int) -> list[int]:
     """Return where steps begin, and the end.
 
-    Tables are the same throughout a step. In the order "trail" no step is longer than
-    the way from an entry to the next of its row, whose context it decides.
+    Tables are the same throughout a step. Where contexts look back, no step is
+    longer than the way from an entry to the next of its row.
     """
-    limit = min(n_lanes, scan.period) if scan.order == "trail" else n_lanes
+    limit = min(n_lanes, scan.period) if scan.looks_back else n_lanes
     marks = blocks(scan.size)
     edges = [
-        edge
-        for begin, end in zip(marks[:-1], marks[1:], strict=True)
-        for edge in range(begin, end, limit)
+        edge for begin, end in pairwise(marks) for edge in range(begin, end, limit)
     ]
     return [*edges, scan.size]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +18,7 @@ DIGIT_BITS = 8  # of the lower digit where an alphabet is larger
 SPARSE = 0.04  # density below which the gaps between non-zeros are tried
 NODE_BITS = 64.0  # what the description of a model costs, about
 SAMPLE = 1 << 17  # entries that tell whether zlib is worth the time
-SYMBOL_BITS = 2.0**-10  # what a symbol costs in lanes, and as a price of time
+SYMBOL_BITS = 2.0**-9  # what a symbol costs in lanes, and as a price of time
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,29 +78,32 @@ class Plan:
             yield from part.packed()
 
 
-def plan(codes: np.ndarray) -> Plan:
+def plan(codes: np.ndarray, exact: bool = True) -> Plan:
     """Return the cheapest way to code an array.
 
     Parameters
     ----------
     codes : ndarray of int64
         Any shape.
+    exact : bool, default=True
+        False is faster, for whoever asks for the size only: bits are estimated, zlib is
+        not tried, and the plan cannot be written.
 
     Returns
     -------
     plan : Plan
         The way.
     """
-    options = [_whole(codes)]
+    options = [_whole(codes, exact)]
     if 0 < np.count_nonzero(codes) < SPARSE * codes.size:
-        options.append(_sparse(codes))
+        options.append(_sparse(codes, exact))
     best = min(options, key=lambda option: option.cost)
-    if best.form in ("empty", "constant") or not _repeats(codes, best):
+    if not exact or not best.bits or not _repeats(codes, best):
         return best
     return min(best, _deflated(codes), key=lambda option: option.cost)
 
 
-def _whole(codes: np.ndarray) -> Plan:
+def _whole(codes: np.ndarray, exact: bool) -> Plan:
     if not codes.size:
         return Plan("empty", codes)
     alphabet = Alphabet.of(codes)
@@ -108,23 +111,23 @@ def _whole(codes: np.ndarray) -> Plan:
         return Plan("constant", codes, alphabet=alphabet)
     if alphabet.size > MAX_ALPHABET:
         high, low = codes >> DIGIT_BITS, codes & ((1 << DIGIT_BITS) - 1)
-        return _composed("digits", codes, high, low)
-    model, bits = cheapest(codes, alphabet)
-    raw_bits = float(codes.size * width_of(alphabet))
-    if raw_bits <= bits + SYMBOL_BITS * codes.size:
-        data = _raw(alphabet.symbols(codes).reshape(-1), width_of(alphabet))
-        return Plan("raw", codes, 8.0 * len(data), alphabet, data=data)
-    return Plan("model", codes, bits, model=model)
+        return _composed("digits", codes, exact, high, low)
+    model, bits = cheapest(codes, alphabet, exact)
+    raw = Plan("raw", codes, float(codes.size * width_of(alphabet)), alphabet)
+    if raw.bits > bits + SYMBOL_BITS * codes.size:
+        return Plan("model", codes, bits, model=model)
+    return replace(raw, data=_raw(codes, alphabet)) if exact else raw
 
 
-def _sparse(codes: np.ndarray) -> Plan:
+def _sparse(codes: np.ndarray, exact: bool) -> Plan:
     flat = codes.reshape(-1)
     places = flat.nonzero()[0]
-    return _composed("sparse", codes, np.diff(places, prepend=-1) - 1, flat[places])
+    gaps = np.diff(places, prepend=-1) - 1
+    return _composed("sparse", codes, exact, gaps, flat[places])
 
 
-def _composed(form: str, codes: np.ndarray, *arrays: np.ndarray) -> Plan:
-    parts = tuple(_whole(array) for array in arrays)
+def _composed(form: str, codes: np.ndarray, exact: bool, *arrays: np.ndarray) -> Plan:
+    parts = tuple(_whole(array, exact) for array in arrays)
     return Plan(form, codes, sum(part.bits for part in parts), parts=parts)
 
 
@@ -133,8 +136,9 @@ def width_of(alphabet: Alphabet) -> int:
     return (alphabet.size - 1).bit_length()
 
 
-def _raw(symbols: np.ndarray, width: int) -> bytes:
-    bits = symbols[:, None] >> np.arange(width) & 1
+def _raw(codes: np.ndarray, alphabet: Alphabet) -> bytes:
+    symbols = alphabet.symbols(codes).reshape(-1, 1)
+    bits = symbols >> np.arange(width_of(alphabet)) & 1
     return np.packbits(bits.astype(np.uint8)).tobytes()
 
 

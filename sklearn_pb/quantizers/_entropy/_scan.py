@@ -9,7 +9,17 @@ import numpy as np
 
 from ._alphabet import Alphabet
 
-ORDERS = ("layer", "rows", "columns", "places", "trail")
+ORDERS = (
+    "layer",
+    "rows",
+    "columns",
+    "places",
+    "row trails",
+    "column trails",
+    "row blocks",
+    "column blocks",
+)
+BLOCK = 16  # entries, after which "blocks" forget what precedes
 
 
 @dataclass(frozen=True)
@@ -21,10 +31,12 @@ class Scan:
 
     Parameters
     ----------
-    order : {"layer", "rows", "columns", "places", "trail"}
-        What the context of an entry is: nothing; its index along the first axis; along
-        the second; along all others; or the class of the entry before it in its row,
-        and of the last one before that was not zero.
+    order : str
+        What the context of an entry is. "layer": nothing. "rows", "columns", "places":
+        its index along the first axis, along the second, along all others. "row trails"
+        and "column trails": the class of the entry before it in the same row or column,
+        and of the last one that was not zero. "row blocks", "column blocks": the same,
+        but each 16 entries begin anew.
     shape : tuple of int
         Of the tensor.
     """
@@ -40,59 +52,76 @@ class Scan:
     @property
     def possible(self) -> bool:
         """Whether a tensor of this shape has such contexts."""
-        axes = {"layer": 0, "rows": 2, "columns": 2, "places": 3, "trail": 1}
-        return len(self.shape) >= axes[self.order]
+        return len(self.shape) >= {"layer": 0, "places": 3}.get(self.order, 2)
 
     @property
-    def _front(self) -> int:
-        """The axes before the fastest ones, once these were moved to the end."""
-        return {"columns": 1, "places": 2}.get(self.order, 0)
+    def looks_back(self) -> bool:
+        """Whether contexts depend on what precedes."""
+        return self.order.endswith(("trails", "blocks"))
 
     @property
     def period(self) -> int:
-        """How often the same context returns; how far a row's entries are apart."""
-        if self.order == "layer" or (self.order == "trail" and len(self.shape) < 2):
+        """How often a context returns; how far neighbours of a row are apart."""
+        if self.order == "layer":
             return 1
         if self.order == "places":
             return math.prod(self.shape[2:])
-        return self.shape[1] if self.order == "columns" else self.shape[0]
+        return self.shape[self._axis]
+
+    @property
+    def _axis(self) -> int:
+        """The axis that runs fastest."""
+        return 1 if self.order.startswith("column") else 0
+
+    @property
+    def _is_moved(self) -> bool:
+        return self.order != "places" and len(self.shape) >= 2
+
+    def flatten(self, codes: np.ndarray) -> np.ndarray:
+        """Return the entries in their order."""
+        if self._is_moved:
+            codes = np.moveaxis(codes, self._axis, -1)
+        return codes.reshape(-1)
+
+    def restore(self, entries: np.ndarray) -> np.ndarray:
+        """Return the tensor."""
+        if not self._is_moved:
+            return entries.reshape(self.shape)
+        shape = list(self.shape)
+        shape.append(shape.pop(self._axis))
+        return np.moveaxis(entries.reshape(shape), -1, self._axis)
+
+    def n_contexts(self, alphabet: Alphabet) -> int:
+        """Return the number of contexts."""
+        return 2 * alphabet.n_classes if self.looks_back else self.period
+
+    def is_fresh(self, turn: int) -> bool:
+        """Whether nothing is known of a row where its entry of this number comes."""
+        return turn % BLOCK == 0 and self.order.endswith("blocks")
+
+    def contexts(self, symbols: np.ndarray, alphabet: Alphabet) -> np.ndarray:
+        """Return the context of each entry."""
+        if not self.looks_back:
+            return np.arange(len(symbols)) % self.period
+        follow, turns = successors(alphabet), symbols.reshape(-1, self.period)
+        contexts = np.zeros_like(turns)
+        for turn in range(1, len(turns)):
+            if not self.is_fresh(turn):
+                contexts[turn] = follow[contexts[turn - 1], turns[turn - 1]]
+        return contexts.reshape(-1)
 
     def entries(self, codes: np.ndarray, alphabet: Alphabet) -> np.ndarray:
         """Return the place of each entry in the tables of all contexts, in order."""
         symbols = self.flatten(alphabet.symbols(codes))
         return self.contexts(symbols, alphabet) * alphabet.size + symbols
 
-    def flatten(self, codes: np.ndarray) -> np.ndarray:
-        """Return the entries in their order."""
-        if self.order in ("layer", "places") or codes.ndim < 2:
-            return codes.reshape(-1)
-        return np.moveaxis(codes, self._front, -1).reshape(-1)
-
-    def restore(self, entries: np.ndarray) -> np.ndarray:
-        """Return the tensor."""
-        if self.order in ("layer", "places") or len(self.shape) < 2:
-            return entries.reshape(self.shape)
-        shape = list(self.shape)
-        moved = [*shape[: self._front], *shape[self._front + 1 :], shape[self._front]]
-        return np.moveaxis(entries.reshape(moved), -1, self._front)
-
-    def n_contexts(self, alphabet: Alphabet) -> int:
-        """Return the number of contexts."""
-        return 2 * alphabet.n_classes if self.order == "trail" else self.period
-
-    def contexts(self, symbols: np.ndarray, alphabet: Alphabet) -> np.ndarray:
-        """Return the context of each entry."""
-        if self.order != "trail":
-            return np.arange(len(symbols)) % self.period
-        follow, rows = successors(alphabet), symbols.reshape(-1, self.period)
-        contexts = np.zeros_like(rows)
-        for before, after, row in zip(contexts, contexts[1:], rows, strict=False):
-            after[:] = follow[before, row]
-        return contexts.reshape(-1)
-
 
 def successors(alphabet: Alphabet) -> np.ndarray:
-    """Return the context after each context and symbol, in the order "trail"."""
+    """Return the context after each context and symbol, where contexts look back.
+
+    A context is twice the class of the last symbol that was not zero, plus one if the
+    one before was zero.
+    """
     classes = alphabet.classes
     last = np.arange(2 * alphabet.n_classes)[:, None] // 2
     return np.where(classes > 0, 2 * classes, 2 * last + 1)
