@@ -95,7 +95,7 @@ print(continuous.report_.sentence)
 # A third finder removes weights at random.
 
 random = SparseTicketFinder(
-    net, search="random", n_rounds=6, prune_rate=0.4, **settings
+    net, search="random", n_rounds=6, prune_rate=0.4, select="best", **settings
 )
 random.fit(X_train, y_train)
 

@@ -81,7 +81,7 @@ def draw(rows: list[dict[str, Any]], network: str, name: str) -> Path:
     for row in rows:
         if row["network"] == network:
             lines[row["method"]].append(row)
-    marks = "osv^<>DPX*"
+    marks = "osv^<>DPX*d"
     for i, (method, points) in enumerate(lines.items()):
         if method == "dense":
             ax.axhline(points[0]["accuracy_mean"], color="0.3", lw=1, label="dense")
@@ -93,6 +93,7 @@ def draw(rows: list[dict[str, Any]], network: str, name: str) -> Path:
             label=method,
             marker=marks[i % len(marks)],
             color=plt.get_cmap("tab20")(i % 20),
+            ls="-" if i < 20 else "--",
             lw=1,
             ms=4,
             capsize=2,

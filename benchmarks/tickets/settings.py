@@ -51,6 +51,8 @@ class Setting:
         Further parameters of the skorch net.
     include : class, default=None
         Layers that are pruned.
+    decays : bool, default=False
+        Whether the learning rate falls to a tenth after 56 and 71 of 85 epochs.
     augmented : bool, default=False
         Whether images are shifted and flipped.
     """
@@ -64,11 +66,17 @@ class Setting:
     batch_size: int = 128
     net: dict[str, Any] = field(default_factory=dict)
     include: type[nn.Module] | None = None
+    decays: bool = False
     augmented: bool = False
 
     def make_net(self, options: argparse.Namespace) -> NeuralNetClassifier:
         """Return a net that is not yet trained."""
         net = fresh_net(options, options.epochs).set_params(**self.net)
+        if self.decays:
+            milestones = [options.epochs * part // 85 for part in (56, 71)]
+            schedule = torch.optim.lr_scheduler.MultiStepLR
+            decay = LRScheduler(schedule, milestones=milestones, gamma=0.1)
+            net.set_params(callbacks=[("decay", decay)])
         if self.augmented:
             net.set_params(module=Augmented, module__network=net.module)
         return net
@@ -83,14 +91,6 @@ _SGD: dict[str, Any] = {
     "lr": 0.1,
     "optimizer__momentum": 0.9,
     "optimizer__weight_decay": 1e-4,
-    "callbacks": [
-        (
-            "decay",
-            LRScheduler(
-                torch.optim.lr_scheduler.MultiStepLR, milestones=[56, 71], gamma=0.1
-            ),
-        )
-    ],
 }
 _RESIDUAL = {
     "epochs": 85,
@@ -101,10 +101,11 @@ _RESIDUAL = {
     "rewind_epoch": 2,
     "net": _SGD,
     "include": nn.Conv2d,
+    "decays": True,
     "augmented": True,
 }
 SETTINGS = {
-    "strided-conv": Setting(5, 10, 3, 0.3, _numbers(-0.3, 0.0, 4)),
+    "strided-conv": Setting(5, 8, 3, 0.35, _numbers(-0.2, 0.4, 4)),
     "conv-6": Setting(
         40, 30, 4, 0.2, _numbers(-0.2, 0.1, 16), batch_size=60, net={"lr": 3e-4}
     ),

@@ -86,13 +86,13 @@ def quantize_and_save(
     path : Path
         The file.
     """
-    scaler, pruner = pruned["scale"], pruned["prune"]
+    scaler, pruner = clone(pruned)["scale"], pruned["prune"]
     # Of the bits of a full network the zeros need none.
     target = BITS_LEFT * (1 - pruner.sparsity_)
     quantizer = MixedPrecisionQuantizer(
         FrozenEstimator(pruner), target_bits=target, random_state=options.seed
     )
-    quantized = Pipeline([("scale", clone(scaler)), ("quantize", quantizer)])
+    quantized = Pipeline([("scale", scaler), ("quantize", quantizer)])
     quantized.fit(data.X, data.y)
     path = folder / "network.skpb"
     quantizer.save(path)
@@ -116,7 +116,7 @@ def _float_stage(name: str, pipeline: Pipeline, data: DemoData, folder: Path) ->
     save_quantized(path, pruner.estimator_.module_, {})
     n_bytes = os.path.getsize(path)
     path.unlink()
-    return _stage(name, pipeline, data, 32.0, n_bytes)
+    return _stage(name, pipeline, data, 32 * (1 - pruner.sparsity_), n_bytes)
 
 
 def _quantized_stage(

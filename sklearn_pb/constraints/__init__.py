@@ -7,6 +7,7 @@ from ._quadratic_pull import QuadraticPull
 from ._quota import CellQuota, MeasuredQuota, Quota
 from ._simplex import project_capped_simplex
 from ._sparsity_projection import SparsityProjection
+from ._steering import steered_price
 from ._velocity import velocity_multipliers
 from ._velocity_constraint import VelocityConstraint
 
@@ -23,6 +24,7 @@ __all__ = [
     "VelocityConstraint",
     "project_capped_simplex",
     "split_count",
+    "steered_price",
     "top_k_mask",
     "velocity_multipliers",
 ]

@@ -13,6 +13,7 @@ from ..schedules import CubicSparsity
 from ..utils import check_number
 from ._base import Constraint, ConstraintRun, Values
 from ._quota import Quota
+from ._steering import steered_price
 
 _AUTO = 0.1  # first price, in units of the mean slope of the cost
 _TRAVEL = 40.0  # how far log(price) can drift over a whole search
@@ -169,10 +170,8 @@ class L0Run(ConstraintRun):
 class PenaltyState:
     """The strength of a penalty while a search runs.
 
-    With a target, log(strength) follows the log of the ratio of the density to where
-    it should be by now: a drift proportional to the (clipped) error, and a damping
-    term on its change. Working with logarithms on both sides makes one setting serve
-    densities and costs of any size.
+    With a target, it is steered by the log of the ratio of the density to where it
+    should be by now.
 
     Parameters
     ----------
@@ -223,12 +222,16 @@ class PenaltyState:
             return
         wanted = 1 - self.target(progress)
         error = math.log(max(density, 1e-9) / max(wanted, 1e-9))
-        drift = _TRAVEL * step_size * max(-1.0, min(1.0, error))
-        log_strength = math.log(self.strength) + drift
-        log_strength += _DAMPING * (error - self._error)
+        self.strength = steered_price(
+            self.strength,
+            error,
+            self._error,
+            travel=_TRAVEL * step_size,
+            damping=_DAMPING,
+            origin=self._origin,
+            reach=_REACH,
+        )
         self._error = error
-        low, high = self._origin - _REACH, self._origin + _REACH
-        self.strength = math.exp(max(low, min(high, log_strength)))
 
     def state_dict(self) -> dict[str, float | None]:
         """Return what is needed to go on later.

@@ -1,4 +1,4 @@
-"""Which search a SparseTicketFinder is in the middle of, and the folder that keeps it."""
+"""Which search a SparseTicketFinder is in the middle of, and where it is kept."""
 
 from __future__ import annotations
 

@@ -13,6 +13,14 @@ from ..exceptions import ExportError
 MAGIC = b"\x93SKPBQ\r\n"  # no text, and damaged by transfer as text
 FORMAT = 1
 DIGEST_BYTES = 16
+# What headers are full of, so that short ones are packed as well as long ones.
+WORDS = (
+    b'"num_batches_tracked"],"running_var"],"running_mean"],["deflate",["sparse",'
+    b'["digits",["constant",["raw",["empty"],"zeros","map"],"codes",0,0,0,0,"layers.'
+    b'"fc"downsample.conv2"bn1"module.features.classifier.,1,1,1,1,float16""int64",'
+    b'],"types":{},"state":[[".bias"],[".weight"],"bytes":,"codes":[[,["model",1,-3,7,'
+    b'"tensors":[[["float32",[1,1]],[],["uint8",]]],"extra":{}}{"quantized":["0.weight'
+)
 _LEAD = struct.Struct(f"<8sB{DIGEST_BYTES}sI")  # magic, format, digest, header's bytes
 
 
@@ -40,7 +48,7 @@ def seal(header: dict[str, Any], data: bytes) -> bytes:
         text = json.dumps(header, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError) as error:
         raise TypeError(f"extra must fit into JSON: {error}.") from error
-    packed = zlib.compress(text.encode(), 9)
+    packed = _squeezed(text.encode())
     lead = _LEAD.pack(MAGIC, FORMAT, _digest(packed, data), len(packed))
     return lead + packed + data
 
@@ -80,7 +88,14 @@ def unseal(contents: bytes, path: str) -> tuple[dict[str, Any], bytes]:
         raise ExportError(
             f"{path} was altered or cut off: its contents do not match its checksum."
         )
-    return json.loads(zlib.decompress(packed)), data
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS, WORDS)
+    return json.loads(unpacker.decompress(packed)), data
+
+
+def _squeezed(text: bytes) -> bytes:
+    strategy = zlib.Z_DEFAULT_STRATEGY
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, 9, strategy, WORDS)
+    return packer.compress(text) + packer.flush()
 
 
 def _digest(packed: bytes, data: bytes) -> bytes:

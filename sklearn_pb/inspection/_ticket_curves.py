@@ -63,10 +63,12 @@ def ticket_curves(
         return {name or "last round": _curve(last, controls, singles)}
     if name and len(runs) == 1:
         return {name: _curve(summaries, controls)}
-    return {
-        search if search.startswith(name) else f"{name}: {search}": _curve(run, controls)
-        for search, run in runs.items()
-    }
+    return {_label(name, search): _curve(run, controls) for search, run in runs.items()}
+
+
+def _label(name: str, search: str) -> str:
+    """What a single run is called; the search may have the finder's name already."""
+    return search if search.startswith(name) else f"{name}: {search}"
 
 
 def _curve(

@@ -189,10 +189,12 @@ class TradeoffDisplay:
         return ax.errorbar(kept, curve.mean, curve.std, **(style | kwargs))
 
     def _place_ticks(self, ax: Axes) -> None:
+        found = sorted({s for curve in self.curves.values() for s in curve.sparsity})
+        if len(found) == 1:  # a log axis finds no limits around one point
+            ax.set_xlim(2 * (1 - found[0]), (1 - found[0]) / 2)
         ax.set_xscale("log")
         if not ax.xaxis_inverted():
             ax.invert_xaxis()
-        found = sorted({s for curve in self.curves.values() for s in curve.sparsity})
         step = -(-len(found) // _MOST_TICKS) or 1
         shown = found[::-step]
         ax.set_xticks([1 - s for s in shown], [percent(s) for s in shown])

@@ -1,6 +1,6 @@
 """Codes for weights of few bits, and the methods that learn how many each needs."""
 
-from ._activation_run import ActivationRun, prepare_activations
+from ._activation_run import ActivationRun
 from ._activations import PACT, Activations, SmolActivations
 from ._base import (
     PrecisionOptions,
@@ -30,6 +30,7 @@ from ._lsq import LSQ
 from ._post_training import PostTraining
 from ._precision_groups import PrecisionGroups
 from ._precision_target import PrecisionTarget
+from ._prepare_activations import prepare_activations, restore_activations
 from ._presets import METHODS, resolve_activations, resolve_quantization
 from ._quantized_activation import QuantizedActivation
 from ._quantized_tensor import QuantizedTensor
@@ -72,6 +73,7 @@ __all__ = [
     "real_precision",
     "resolve_activations",
     "resolve_quantization",
+    "restore_activations",
     "smol_codes",
     "uniform_codes",
     "uniform_step",

@@ -1,30 +1,17 @@
-"""Put quantized activations into a network, and train what is theirs."""
+"""The training of the ranges and precisions of activations."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..utils import RandomStream
-from ._activations import PACT, Activations, SmolActivations
-from ._codes import logits_of_bits
+from ._activations import Activations, SmolActivations
 from ._controller import PriceController
 from ._quantized_activation import QuantizedActivation
 from ._trim import largest_within
 
-# Function, size of its range (None: that of the data), and the most that it may be.
-_REPLACED: dict[type[nn.Module], tuple[str, float | None, float]] = {
-    nn.ReLU: ("relu", None, math.inf),
-    nn.ReLU6: ("relu", None, 6.0),
-    nn.Sigmoid: ("sigmoid", 1.0, 1.0),
-    nn.Tanh: ("tanh", 2.0, 2.0),
-}
 _PENALTY = 0.02
 _TRAVEL = 4.0  # of its first value: how far a range can get in the search
 _FASTEST = 0.02  # of its first value: what a range changes by in a step
@@ -33,64 +20,6 @@ _LOGIT_TRAVEL = 30.0
 _LAST_RATE = 0.1  # of learning rates, at the end of the search
 _MEASUREMENTS = 200  # of the bits, in the search
 _FARTHEST = 40.0  # of a shift of logits
-
-
-def prepare_activations(
-    module: nn.Module,
-    activations: Activations,
-    inputs: Any,
-    stream: RandomStream,
-) -> ActivationRun:
-    """Replace the activation functions of a network by quantized ones, in place.
-
-    Replaced are children that are `nn.ReLU`, `nn.ReLU6`, `nn.Sigmoid` or `nn.Tanh`, as
-    far as they run. What is called as a function, such as `torch.relu`, cannot be seen.
-
-    Parameters
-    ----------
-    module : nn.Module
-        The network.
-    activations : Activations
-        `PACT` or `SmolActivations`.
-    inputs : object
-        A batch that the network is run on, once: a tensor, a tuple of positional
-        arguments or a mapping of named ones. It shows the shapes and the ranges of
-        outputs. Batch norm normalises by this batch; no statistics change.
-    stream : RandomStream
-        Where noise comes from.
-
-    Returns
-    -------
-    run : ActivationRun
-        To be told of each training step.
-
-    Raises
-    ------
-    ValueError
-        If there is nothing to replace; or if precisions of units are asked for where
-        one module gives out several shapes.
-    """
-    activations.check()
-    seen = _watch(module, inputs)
-    if not seen:
-        kinds = ", ".join(f"nn.{kind.__name__}" for kind in _REPLACED)
-        raise ValueError(
-            f"activations={activations!r} found none to quantize in "
-            f"{type(module).__name__}: they must be children of the module that run, "
-            f"of type {kinds}; functions such as torch.relu cannot be replaced."
-        )
-    replaced = {
-        child: _replacement(child, outputs, activations, stream.child(index))
-        for index, (child, outputs) in enumerate(seen.items())
-    }
-    for parent in list(module.modules()):
-        for name, child in list(parent.named_children()):
-            if child in replaced:
-                setattr(parent, name, replaced[child])
-                if hasattr(parent, "activation_relu_or_gelu"):
-                    # Transformer layers would skip their activation in evaluation.
-                    setattr(parent, "activation_relu_or_gelu", 0)  # noqa: B010
-    return ActivationRun(list(replaced.values()), activations)
 
 
 class ActivationRun:
@@ -122,7 +51,7 @@ class ActivationRun:
         self.n_steps = 1
         self.step = 0
         self.progress = 0.0
-        self.frozen = not isinstance(activations, SmolActivations)
+        self.frozen = all(module.logits is None for module in modules)
         self._first_reach = [float(module.reach.detach()) for module in modules]
         self._moments: dict[str, tuple[torch.Tensor, torch.Tensor, int]] = {}
         self._target: float | None = None
@@ -249,6 +178,7 @@ class ActivationRun:
             "progress": self.progress,
             "n_steps": self.n_steps,
             "frozen": self.frozen,
+            "first_reach": list(self._first_reach),
             "price": self._price,
             "controller": self._controller and self._controller.state_dict(),
             "moments": dict(self._moments),
@@ -266,102 +196,8 @@ class ActivationRun:
         self.progress = state["progress"]
         self.n_steps = state["n_steps"]
         self.frozen = state["frozen"]
+        self._first_reach = list(state["first_reach"])
         self._price = state["price"]
         if self._controller is not None:
             self._controller.load_state_dict(state["controller"])
         self._moments = dict(state["moments"])
-
-
-def _replacement(
-    child: nn.Module,
-    outputs: _Outputs,
-    activations: Activations,
-    stream: RandomStream,
-) -> QuantizedActivation:
-    assert isinstance(activations, (PACT, SmolActivations))
-    function, reach, ceiling = _REPLACED[type(child)]
-    if reach is None:
-        reach = min(activations.initial_range or outputs.largest or 1.0, ceiling)
-    module = QuantizedActivation(function, reach, ceiling=ceiling)
-    module.decay, module.stream = activations.decay, stream
-    module.n_units = outputs.shape.numel()
-    module.train(child.training)
-    if isinstance(activations, PACT):
-        module.fix(torch.tensor(activations.bits, dtype=torch.uint8))
-    else:
-        module.rounding, module.widths = activations.rounding, activations.widths
-        shape = outputs.shape_of_groups(activations.granularity)
-        first = logits_of_bits(activations.initial_bits)
-        module.learn(first.expand(shape).clone())
-    return module.to(outputs.device)
-
-
-class _Outputs:
-    """What a first batch has shown of an activation."""
-
-    def __init__(self) -> None:
-        self.shapes: set[torch.Size] = set()
-        self.largest = 0.0
-        self.device = torch.device("cpu")
-
-    def __call__(self, module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
-        self.shapes.add(output.shape[1:])
-        if output.numel():
-            self.largest = max(self.largest, float(output.max()))
-        self.device = output.device
-
-    @property
-    def shape(self) -> torch.Size:
-        return max(self.shapes, key=lambda shape: (shape.numel(), tuple(shape)))
-
-    def shape_of_groups(self, granularity: str) -> list[int]:
-        """The shape of precisions."""
-        if granularity == "layer":
-            return []
-        shapes = {s if granularity == "unit" else s[:1] for s in self.shapes}
-        if len(shapes) > 1:
-            listed = ", ".join(str(tuple(shape)) for shape in sorted(self.shapes))
-            raise ValueError(
-                f"granularity={granularity!r} needs one shape of outputs, but an "
-                f"activation of the network is used for several: {listed}. Give each "
-                "use a module of its own, or share precisions in the layer."
-            )
-        shape = list(self.shape)
-        if granularity == "unit" or not shape:
-            return shape
-        return [shape[0]] + [1] * (len(shape) - 1)
-
-
-def _watch(module: nn.Module, inputs: Any) -> dict[nn.Module, _Outputs]:
-    """Run a network once; return its activations that ran, with their outputs."""
-    watched = {m: _Outputs() for m in module.modules() if type(m) in _REPLACED}
-    watched.pop(module, None)  # nobody could see a replacement
-    with torch.no_grad(), _without_trace(module):
-        handles = [m.register_forward_hook(seen) for m, seen in watched.items()]
-        try:
-            if isinstance(inputs, Mapping):
-                module(**inputs)
-            elif isinstance(inputs, (tuple, list)):
-                module(*inputs)
-            else:
-                module(inputs)
-        finally:
-            for handle in handles:
-                handle.remove()
-    return {m: seen for m, seen in watched.items() if seen.shapes}
-
-
-@contextmanager
-def _without_trace(module: nn.Module) -> Iterator[None]:
-    """Normalise by the batch, draw nothing, and leave the module as it was."""
-    modes = {m: m.training for m in module.modules()}
-    buffers = [(b, b.clone()) for b in module.buffers()]
-    try:
-        for m in modes:
-            m.training = isinstance(m, _BatchNorm)
-        yield
-    finally:
-        for m, training in modes.items():
-            m.training = training
-        for buffer, value in buffers:
-            buffer.copy_(value)

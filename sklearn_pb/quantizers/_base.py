@@ -159,7 +159,7 @@ class QuantizationRun(ABC):
             the weights. None where a weight was not used.
         """
 
-    def confine_(self, weights: Sequence[torch.Tensor]) -> None:
+    def confine_(self, weights: Sequence[torch.Tensor]) -> None:  # noqa: B027 (a hook)
         """Bring weights back to where they can be coded, after an optimizer step.
 
         Parameters

@@ -219,7 +219,7 @@ class BSQRun(QuantizationRun):
 
     def _set_goal(self) -> None:
         """Say in bits what the target is; a bit is worth what it is now."""
-        target, size = self.space.target.value, self.size()
+        target, size = self.space.target.value, self._size()
         if target is not None and size > 0:
             self._goal = target * self.mean_bits() / size - self._sign_bits
 
@@ -257,7 +257,7 @@ class BSQRun(QuantizationRun):
                 return False, error
             return self._size_with(index, cut) < target, error
 
-        while cuts and self.size() > target:
+        while cuts and self._size() > target:
             index = min(cuts, key=order)
             self.layers[index] = cuts.pop(index)[1]
             if self.layers[index].n_bits:
@@ -274,18 +274,12 @@ class BSQRun(QuantizationRun):
 
     def _size_with(self, index: int, planes: BitPlanes) -> float:
         before, self.layers[index] = self.layers[index], planes
-        size = self.size()
+        size = self._size()
         self.layers[index] = before
         return size
 
-    def size(self) -> float:
-        """Return what the layers take, in the unit of the target.
-
-        Returns
-        -------
-        size : float
-            Mean bits, bytes or relative energy.
-        """
+    def _size(self) -> float:
+        """What the layers take, in the unit of the target, before the end."""
         if self.space.target.unit == "bits":
             return self.mean_bits()
         bits = [

@@ -9,7 +9,8 @@ from ._entropy import stream_bits
 from ._quantized_tensor import QuantizedTensor
 
 STEP_BITS = 32
-TENSOR_BITS = 160.0  # name, shape, models: what a header says about a tensor, about
+HEADER_BITS = 720.0  # of a file, about, and below those for each tensor in it:
+TENSOR_BITS = 160.0  # its name, shape and models
 
 
 def coded_bits(quantized: Sequence[QuantizedTensor]) -> float:
@@ -38,9 +39,9 @@ def coded_bits(quantized: Sequence[QuantizedTensor]) -> float:
     >>> codes = torch.randint(0, 2, (100, 100), generator=generator, dtype=torch.int32)
     >>> bits = torch.tensor(1, dtype=torch.uint8)
     >>> coded_bits([QuantizedTensor(2 * codes - 1, torch.tensor(1.0), bits)])
-    10192.0
+    10912.0
     """
     plans = [CodePlan.of(tensor, exact=False) for tensor in quantized]
     steps = STEP_BITS * sum(tensor.step.numel() for tensor in quantized)
     coded = stream_bits([part for own in plans for part in own.plans])
-    return coded + steps + TENSOR_BITS * len(plans)
+    return HEADER_BITS + coded + steps + TENSOR_BITS * len(plans)

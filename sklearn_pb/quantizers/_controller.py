@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 
+from ..constraints import steered_price
+
 _SETTLED_BY = 0.6  # progress at which the target should be reached
 _TRAVEL = 40.0  # how far log(price) can drift over a whole search
-_DAMPING = 3.0  # reaction of log(price) to a change of the error
+_DAMPING = 5.0  # reaction of log(price) to a change of the error
 _REACH = 30.0  # log(price) stays this close to where it began
 
 
 class PriceController:
-    """Steer a price so that a size follows a line from where it is down to a target.
+    """Steer a price so that a size goes from where it is to a target.
 
-    Sizes and prices are compared in logarithms, so that one setting serves all units:
-    the log of the price drifts in proportion to the (clipped) error of the log of the
-    size, and is damped by the change of that error.
+    It is to go there along a parabola, fast first, and to be there by 0.6 of the
+    search. Logarithms of sizes and prices are compared, so that one setting serves all
+    units.
 
     Parameters
     ----------
@@ -52,7 +54,7 @@ class PriceController:
             In the unit of the target.
         """
         first = self.target if self._first_size is None else self._first_size
-        left = max(0.0, 1 - progress / _SETTLED_BY)
+        left = max(0.0, 1 - progress / _SETTLED_BY) ** 2
         return self.target + (first - self.target) * left
 
     def follow(self, size: float, progress: float) -> None:
@@ -69,10 +71,15 @@ class PriceController:
             self._first_size, self._progress = size, progress
             return
         error = math.log(max(size, 1e-9) / max(self.wanted(progress), 1e-9))
-        drift = _TRAVEL * (progress - self._progress) * max(-1.0, min(1.0, error))
-        price = math.log(self.price) + drift + _DAMPING * (error - self._error)
-        origin = math.log(self._first_price)
-        self.price = math.exp(max(origin - _REACH, min(origin + _REACH, price)))
+        self.price = steered_price(
+            self.price,
+            error,
+            self._error,
+            travel=_TRAVEL * (progress - self._progress),
+            damping=_DAMPING,
+            origin=math.log(self._first_price),
+            reach=_REACH,
+        )
         self._error, self._progress = error, progress
 
     def state_dict(self) -> dict[str, float | None]:

@@ -1,4 +1,4 @@
-"""Precisions that are learned as logits of noise, and how they become whole bits."""
+"""Precisions that are learned as logits of noise, and how they become whole."""
 
 from __future__ import annotations
 
@@ -13,17 +13,10 @@ from ._codes import (
     logits_of_bits,
     power_of_two,
     precision_of_logits,
-    quantize_smol,
     real_precision,
-    smol_codes,
 )
-from ._quantized_tensor import QuantizedTensor
-from ._sizes import size_in
-from ._trim import largest_within
 
 _GOLDEN = 0.6180339887498949
-_WIDEST = 16.0  # a band of zeros so many times as wide as zero precision has it
-_CLOSE = 0.02  # as a fraction of the target
 
 
 @dataclass(frozen=True)
@@ -145,120 +138,3 @@ class LearnedPrecisions:
                 bits = bits * (value.abs() > how.band * half)
             spread.append(bits if alive is None else bits * alive)
         return spread
-
-    def size(
-        self,
-        values: Sequence[torch.Tensor],
-        scales: Sequence[torch.Tensor],
-        how: Hardening,
-    ) -> float:
-        """Return the size of the codes in the unit of the target.
-
-        Parameters
-        ----------
-        values : sequence of torch.Tensor
-            Weights in units of their scale.
-        scales : sequence of torch.Tensor
-            The scales.
-        how : Hardening
-            How precisions become whole.
-
-        Returns
-        -------
-        size : float
-            Mean bits, bytes or energy.
-        """
-        bits = self.bits(values, how)
-        space = self.space
-        return size_in(
-            space.target.unit, bits, space.uses, lambda: encode(values, bits, scales)
-        )
-
-    def hardening(
-        self, values: Sequence[torch.Tensor], scales: Sequence[torch.Tensor]
-    ) -> Hardening:
-        """Return how precisions become whole so that the target is met.
-
-        All precisions are moved by the same, and where they are too few to come close,
-        the band of zeros is widened.
-
-        Parameters
-        ----------
-        values : sequence of torch.Tensor
-            Weights in units of their scale.
-        scales : sequence of torch.Tensor
-            The scales.
-
-        Returns
-        -------
-        how : Hardening
-            Without a target, the plain one.
-        """
-        wanted = self.space.target.value
-        if wanted is None:
-            return Hardening()
-
-        def with_offset(offset: float) -> float:
-            return self.size(values, scales, Hardening(offset))
-
-        within, beyond = largest_within(with_offset, wanted, -MOST_BITS, MOST_BITS)
-        close = (1 - _CLOSE) * wanted <= with_offset(within) <= wanted
-        if close or not self.space.options.zero_precision:
-            return Hardening(within)
-
-        def with_band(narrowness: float) -> float:
-            return self.size(values, scales, Hardening(beyond, 2.0**-narrowness))
-
-        narrowness, _ = largest_within(with_band, wanted, -_WIDEST, 0.0)
-        return Hardening(beyond, 2.0**-narrowness)
-
-
-def encode(
-    values: Sequence[torch.Tensor],
-    bits: Sequence[torch.Tensor],
-    scales: Sequence[torch.Tensor],
-) -> list[QuantizedTensor]:
-    """Return the codes of weights.
-
-    Parameters
-    ----------
-    values : sequence of torch.Tensor
-        Weights in units of their scale.
-    bits : sequence of torch.Tensor of uint8
-        Bits of each.
-    scales : sequence of torch.Tensor of float32
-        The scales.
-
-    Returns
-    -------
-    codes : list of QuantizedTensor
-        On the device of the values.
-    """
-    quantized = []
-    for value, own, scale in zip(values, bits, scales, strict=True):
-        largest = int(own.max()) if own.numel() else 0
-        step = scale * 2.0 ** (1 - largest)
-        quantized.append(QuantizedTensor(smol_codes(value, own, largest), step, own))
-    return quantized
-
-
-def rounded(
-    values: torch.Tensor, bits: torch.Tensor, scale: torch.Tensor
-) -> torch.Tensor:
-    """Return what the codes of weights stand for, to the last bit.
-
-    Parameters
-    ----------
-    values : torch.Tensor
-        Weights in units of their scale.
-    bits : torch.Tensor of uint8
-        Bits of each.
-    scale : torch.Tensor of float32
-        The scale.
-
-    Returns
-    -------
-    weights : torch.Tensor of float32
-        Powers of two apart, codes times steps are grid values times the scale.
-    """
-    return quantize_smol(values, bits).to(torch.float32) * scale

@@ -21,6 +21,7 @@ from ._uniform import uniform_codes
 
 _WIDEST = 1.25  # times the range up to the largest weight
 _CANDIDATES = 125  # ranges that are tried, evenly up to there
+_ENOUGH = 100_000  # weights of a layer to choose a range by
 _SWEEPS = 20  # of codes and steps in turn, from the best of them
 
 
@@ -44,9 +45,10 @@ class PostTraining(Quantization):
     Notes
     -----
     There is one step a layer, or one an output channel with ``scale="channel"`` of the
-    estimator. The search tries 125 ranges, up to a little more than the largest weight. Each gives
-    codes c, for which :math:`\\langle w, c \\rangle / \\langle c, c \\rangle` is the
-    best step; from the best of these, codes and steps are improved in turn.
+    estimator. The search tries 125 ranges, up to a little more than the largest
+    weight. Each gives codes c, for which
+    :math:`\\langle w, c \\rangle / \\langle c, c \\rangle` is the best step; from
+    the best of these, codes and steps are improved in turn.
 
     Examples
     --------
@@ -143,27 +145,36 @@ class PostTrainingRun(StraightThroughRun):
         self, weight: torch.Tensor, alive: torch.Tensor | None, full: torch.Tensor
     ) -> torch.Tensor:
         """The step of least squared error, for each entry of the one of full range."""
-
-        def gain(step: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            """What the codes of a step explain, with the best step for them."""
-            codes = self._codes(weight, step).to(weight.dtype)
-            if alive is not None:
-                codes.mul_(alive)
-            product, square = _sums(weight * codes, full), _sums(codes * codes, full)
-            square = square.clamp(min=1)  # codes that are all 0 have no best step
-            return product * product / square, product / square
-
-        best, explained = full, torch.full_like(full, -1.0)
+        some, living = weight, alive
+        if full.dim() == 0 and weight.numel() > 2 * _ENOUGH:
+            stride = weight.numel() // _ENOUGH
+            some = weight.flatten()[::stride]
+            living = None if alive is None else alive.flatten()[::stride]
+        best, most = full, torch.full_like(full, -1.0)
         for number in range(_CANDIDATES):
             trial = full * (_WIDEST * (number + 1) / _CANDIDATES)
-            found, step = gain(trial)
-            better = (found > explained) & (step > 0)
+            explained, step = self._explained(some, living, trial)
+            better = (explained > most) & (step > 0)
             best = torch.where(better, step, best)
-            explained = torch.where(better, found, explained)
+            most = torch.where(better, explained, most)
         for _ in range(_SWEEPS):
-            _, step = gain(best)
-            best = torch.where(step > 0, step, best)
+            _, step = self._explained(weight, alive, best)
+            step = torch.where(step > 0, step, best)
+            if torch.equal(step, best):
+                break
+            best = step
         return best
+
+    def _explained(
+        self, weight: torch.Tensor, alive: torch.Tensor | None, step: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the codes of a step explain of weights, and the best step for them."""
+        codes = self._codes(weight, step).to(weight.dtype)
+        if alive is not None:
+            codes.mul_(alive)
+        product, square = _sums(weight * codes, step), _sums(codes * codes, step)
+        square = square.clamp(min=1)  # codes that are all 0 have no best step
+        return product * product / square, product / square
 
     def _counted_bits(self, index: int, codes: torch.Tensor) -> torch.Tensor:
         if not self._with_zero:

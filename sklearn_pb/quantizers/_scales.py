@@ -3,10 +3,123 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any
 
 import torch
 
+from ._base import QuantizationSpace
+
 SCALES = ("layer", "channel", "learned")
+_TRAVEL = 2.0  # how far the log of a learned scale can go over the search
+
+
+class Scales:
+    """One scale a tensor, or one an output channel, while a run goes on.
+
+    Parameters
+    ----------
+    space : QuantizationSpace
+        What is quantized.
+
+    Attributes
+    ----------
+    values : list of torch.Tensor of float32
+        Of shape (), or one that broadcasts to that of the weights.
+    grow : bool
+        Whether they follow the range of weights.
+    learn : bool
+        Whether they are trained.
+    """
+
+    def __init__(self, space: QuantizationSpace) -> None:
+        kind = space.options.scale
+        self._axes = space.channel_axes
+        self.grow = kind in ("layer", "channel")
+        self.learn = kind == "learned"
+        self.values = initial_scales(space.weights, kind, space.channel_axes)
+        self._logs = [scale.log() for scale in self.values]
+        rate = _TRAVEL / max(1, space.n_steps)
+        self._adam = torch.optim.Adam(self._logs, lr=rate)
+
+    def in_units(self, weights: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Return weights in units of their scale.
+
+        Parameters
+        ----------
+        weights : sequence of torch.Tensor
+            The weights.
+
+        Returns
+        -------
+        values : list of torch.Tensor of float32
+            New tensors.
+        """
+        return [
+            weight.detach().to(torch.float32) / scale
+            for weight, scale in zip(weights, self.values, strict=True)
+        ]
+
+    def grow_to(
+        self, weights: Sequence[torch.Tensor], ends: Sequence[torch.Tensor]
+    ) -> None:
+        """Let scales grow as far as no weight lies beyond the end of its grid.
+
+        Parameters
+        ----------
+        weights : sequence of torch.Tensor
+            The weights.
+        ends : sequence of torch.Tensor
+            Largest magnitude of a value on each grid.
+        """
+        for i, (weight, end) in enumerate(zip(weights, ends, strict=True)):
+            if weight.numel():
+                axis = self._axes[i] if self.values[i].dim() else None
+                needed = maxima(weight.abs().to(torch.float32) / end, axis)
+                self.values[i] = torch.maximum(self.values[i], needed)
+
+    def step(self, slopes: Sequence[torch.Tensor]) -> None:
+        """Take a step of Adam with the logarithms of the scales.
+
+        Parameters
+        ----------
+        slopes : sequence of torch.Tensor
+            Gradients by the scales.
+        """
+        for log, slope, scale in zip(self._logs, slopes, self.values, strict=True):
+            log.grad = slope * scale
+        self._adam.step()
+        self.values = [log.exp() for log in self._logs]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is needed to go on later.
+
+        Returns
+        -------
+        state : dict
+            Tensors and the state of the optimizer.
+        """
+        return {
+            "values": [scale.clone() for scale in self.values],
+            "logs": [log.clone() for log in self._logs],
+            "adam": deepcopy(self._adam.state_dict()),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state.
+
+        Parameters
+        ----------
+        state : dict
+            What `state_dict` returned.
+        """
+        self.values = [
+            saved.to(scale)
+            for scale, saved in zip(self.values, state["values"], strict=True)
+        ]
+        for log, saved in zip(self._logs, state["logs"], strict=True):
+            log.copy_(saved)
+        self._adam.load_state_dict(deepcopy(state["adam"]))
 
 
 def initial_scales(

@@ -120,7 +120,8 @@ class StraightThroughRun(QuantizationRun):
         alive = self.space.alive[index]
         if alive is None:
             return torch.tensor(self.bits, dtype=torch.uint8)
-        return alive.to(torch.uint8) * self.bits
+        # Another zero among dead ones: no file should have to tell them apart.
+        return (codes != 0).to(torch.uint8) * self.bits
 
     def _living_codes(
         self, index: int, weight: torch.Tensor

@@ -15,13 +15,17 @@ from torch.nn.modules.conv import _ConvNd
 
 from ..exceptions import NonFiniteLossError
 from ..quantizers import (
+    ActivationRun,
+    Activations,
     PrecisionGroups,
     PrecisionOptions,
     PrecisionTarget,
     Quantization,
     QuantizationRun,
     QuantizationSpace,
+    QuantizedActivation,
     QuantizedTensor,
+    prepare_activations,
 )
 from ..utils import RandomStream
 from ._accelerate import Processes
@@ -32,7 +36,8 @@ from ._quantized_module import QuantizedModule
 from ._quantized_training import QuantizedTraining
 from ._sample_weight import weighted_loss
 
-_SEARCH, _LAYERS = 2, 3  # addresses below the run's stream
+_SEARCH, _LAYERS, _ACTIVATIONS = 2, 3, 4  # addresses below the run's stream
+_FIRST_ROWS = 64  # that show the ranges of activations
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ class QuantizingOptions:
         What to end with, or the price of a bit.
     granularity : {"parameter", "block", "channel", "layer"}, default="channel"
         Which weights share a precision.
+    activations : Activations or None, default=None
+        How activations are quantized; None leaves them alone.
     finetune : float, default=0.45
         Fraction of the steps after precisions are fixed.
     alive : mapping of str to torch.Tensor of bool, default={}
@@ -63,6 +70,7 @@ class QuantizingOptions:
     precision: PrecisionOptions = field(default_factory=PrecisionOptions)
     target: PrecisionTarget = field(default_factory=PrecisionTarget)
     granularity: str = "channel"
+    activations: Activations | None = None
     finetune: float = 0.45
     alive: Mapping[str, torch.Tensor] = field(default_factory=dict)
     uses: Mapping[str, float] = field(default_factory=dict)
@@ -129,6 +137,10 @@ def fit_quantized(
         module = net.module_
         stack.callback(setattr, net, "module_", module)
         training = _begin(net, names, options, stream)
+        if options.activations is not None:
+            training.activations = _activations(
+                module, options.activations, X, stream.child(_ACTIVATIONS)
+            )
         quantized, processes = training.quantized, training.processes
         run = TrainingRun(net, training, list(net.callbacks_), processes)
         stack.enter_context(slopes_everywhere(quantized.weights.parameters))
@@ -168,6 +180,18 @@ def _begin(
         unit = "" if target.unit == "bits" else f" {target.unit}"
         training.wanted = f" towards {target.value:g}{unit}"
     return training
+
+
+def _activations(
+    module: nn.Module, settings: Activations, X: np.ndarray, stream: RandomStream
+) -> ActivationRun:
+    """Put quantized activations into a network, or find those of an earlier call."""
+    present = [m for m in module.modules() if isinstance(m, QuantizedActivation)]
+    if present:
+        return ActivationRun(present, settings)
+    device = next(module.parameters()).device
+    rows = torch.as_tensor(X[:_FIRST_ROWS]).to(device)
+    return prepare_activations(module, settings, rows, stream)
 
 
 def _space(

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from skorch import NeuralNet
 
-from ..quantizers import QuantizationRun, QuantizedTensor
+from ..quantizers import ActivationRun, QuantizationRun, QuantizedTensor
 from ._phased_training import PhasedTraining
 from ._quantized_module import QuantizedModule
 
@@ -32,6 +32,8 @@ class QuantizedTraining(PhasedTraining):
     ----------
     quantizer : QuantizationRun or None
         The run of the method, once it has begun.
+    activations : ActivationRun or None
+        The training of quantized activations, where there are any.
     wanted : str
         The target, for the lines of progress.
     """
@@ -47,6 +49,7 @@ class QuantizedTraining(PhasedTraining):
         self.quantized = quantized
         self.start = start
         self.trains = trains
+        self.activations: ActivationRun | None = None
         self.wanted = ""
 
     @property
@@ -61,23 +64,34 @@ class QuantizedTraining(PhasedTraining):
             return "frozen"
         return "dense" if self.quantizer is None else "search"
 
+    def plan(self, n_steps: int) -> None:
+        """Fix where the phases of the run begin."""
+        super().plan(n_steps)
+        if self.activations is not None and self._phases is not None:
+            self.activations.start(self._phases.freeze)
+
     def on_batch_begin(
         self, net: NeuralNet, batch: Any = None, training: bool = False, **kwargs: Any
     ) -> None:
         """Begin a step of the method."""
-        if not (training and self.trains):
+        if not training:
             return
         assert self._phases is not None
         if self._step >= self._phases.freeze and not self.frozen:
             self.freeze()
         progress = 1.0 if self.frozen else self._phases.progress(self._step)
-        self._begun().advance(progress)
+        if self.trains:
+            self._begun().advance(progress)
+        if self.activations is not None:
+            self.activations.advance(progress)
 
     def on_grad_computed(
         self, net: NeuralNet, named_parameters: Any = None, batch: Any = None, **kw: Any
     ) -> None:
         """Let the method learn from the batch."""
         self.quantized.collect()
+        if self.activations is not None:
+            self.activations.collect()
 
     def on_batch_end(
         self,
@@ -95,6 +109,8 @@ class QuantizedTraining(PhasedTraining):
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Record how many bits weights have."""
         net.history.record("phase", self.phase)
+        if self.activations is not None:
+            net.history.record("activation_bits", self.activations.mean_bits())
         if self.quantizer is None:
             return
         net.history.record("mean_bits", self.quantizer.mean_bits())
@@ -105,6 +121,8 @@ class QuantizedTraining(PhasedTraining):
         """Fix the precisions for good."""
         with torch.no_grad():
             self._begun().freeze(self.quantized.weights.weights)
+            if self.activations is not None:
+                self.activations.freeze()
         self.frozen = True
 
     def quantize(self) -> dict[str, QuantizedTensor]:
@@ -140,11 +158,7 @@ class QuantizedTraining(PhasedTraining):
 
     def search_state(self) -> dict[str, Any]:
         """Return copies of the state of the method."""
-        quantizer = self.quantizer
-        return {
-            "frozen": self.frozen,
-            "quantizer": quantizer and deepcopy(quantizer.state_dict()),
-        }
+        return deepcopy(self._state())
 
     def restore_search(self, state: dict[str, Any]) -> None:
         """Put the method back."""
@@ -153,14 +167,19 @@ class QuantizedTraining(PhasedTraining):
             self.quantized.quantizer = None
         else:
             self._begun().load_state_dict(deepcopy(state["quantizer"]))
+        if self.activations is not None:
+            self.activations.load_state_dict(deepcopy(state["activations"]))
 
     def state_dict(self) -> dict[str, Any]:
         """Return what is needed to go on between two steps."""
-        quantizer = self.quantizer
+        return {"step": self._step, **self._state()}
+
+    def _state(self) -> dict[str, Any]:
+        quantizer, activations = self.quantizer, self.activations
         return {
-            "step": self._step,
             "frozen": self.frozen,
             "quantizer": quantizer and quantizer.state_dict(),
+            "activations": activations and activations.state_dict(),
         }
 
     def finished_state(self) -> dict[str, Any]:

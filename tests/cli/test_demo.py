@@ -62,9 +62,30 @@ def test_all_methods_on_digits(run, tmp_path):
     assert sorted(row[1] for row in rows[1:]) == ["50"] * 6 + ["90"] * 6
     assert {row[6] for row in rows[1:]} == {"3,700", "740"}
     assert "26 of 26 fits" in out
-    for name in ("results.csv", "accuracy_vs_sparsity.png", "layer_sparsity.png"):
+    pictures = ("accuracy_vs_sparsity", "layer_sparsity", "layer_bits")
+    names = ["results.csv", "network.skpb", *(f"{name}.png" for name in pictures)]
+    for name in names:
         assert str(tmp_path / "out" / name) in out
         assert (tmp_path / "out" / name).stat().st_size > 500
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(names)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn_pb.exceptions.SparsityWarning")
+def test_stages_become_smaller_and_what_is_loaded_predicts_the_same(run, tmp_path):
+    _, out = run("--methods", "gmp", "--sparsities", "0.9", "--epochs", "10")
+    table = out[out.index("stage ") :].splitlines()[2:6]
+    stages = {line[:12].strip(): line[12:].split() for line in table}
+    assert list(stages) == ["dense", "pruned", "quantized", "loaded again"]
+    weights = [int(cells[0].replace(",", "")) for cells in stages.values()]
+    assert weights[:2] == [7400, 740]
+    assert weights[2] == weights[3] <= 740
+    assert [cells[3] for cells in stages.values()][:2] == ["32.00", "3.20"]
+    assert float(stages["quantized"][3]) == pytest.approx(0.3, abs=0.01)
+    sizes = [int(cells[4].replace(",", "")) for cells in stages.values()]
+    assert sizes[0] > 20_000 > 10_000 > sizes[1] > 2000 > sizes[2] == sizes[3]
+    assert sizes[3] == (tmp_path / "out" / "network.skpb").stat().st_size
+    assert stages["quantized"] == stages["loaded again"]
+    assert "predicts the same, bit for bit" in out
 
 
 def test_csv_holds_the_table(run, tmp_path):

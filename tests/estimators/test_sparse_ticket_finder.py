@@ -40,12 +40,12 @@ class Tiny(nn.Module):
 
 
 class Line(nn.Module):
-    """A regressor for any number of columns."""
+    """A network for any number of columns."""
 
-    def __init__(self):
+    def __init__(self, n_outputs=1):
         super().__init__()
         self.hidden = nn.LazyLinear(20)
-        self.output = nn.Linear(20, 1)
+        self.output = nn.Linear(20, n_outputs)
 
     def forward(self, X):
         return self.output(torch.relu(self.hidden(X)))
@@ -80,11 +80,9 @@ def iris():
 
 def told(fitted):
     """All that was found, but for the weights."""
-    return [
-        (t.search, t.run, t.seed, t.round, t.sparsity, t.score, t.search_epochs)
-        + (t.retrain_epochs, dict(t.controls), dict(t.layer_sparsity))
-        for t in fitted.tickets_
-    ]
+    kept = ("search", "run", "seed", "round", "sparsity", "score", "search_epochs")
+    kept += ("retrain_epochs", "controls", "layer_sparsity")
+    return [{name: getattr(t, name) for name in kept} for t in fitted.tickets_]
 
 
 def same(first, second):
@@ -110,15 +108,18 @@ def expected_failures(estimator):
     }
 
 
+def any_columns(module, kind, **changes):
+    """Nets for whatever scikit-learn's checks come with, trained in a moment."""
+    return quick_net(module, kind, max_epochs=12, lr=0.05, **changes)
+
+
 @parametrize_with_checks(
     [
-        SparseTicketFinder(search="imp", n_rounds=1, random_state=0),
-        SparseTicketFinder(
-            quick_net(Line, NeuralNetRegressor, max_epochs=60, lr=0.05),
-            search="random",
-            n_rounds=1,
-            random_state=0,
-        ),
+        SparseTicketFinder(net, search="random", n_rounds=1, random_state=0)
+        for net in (
+            any_columns(Line, NeuralNetClassifier, module__n_outputs=8),
+            any_columns(Line, NeuralNetRegressor),
+        )
     ],
     expected_failed_checks=expected_failures,
 )
@@ -156,7 +157,10 @@ class TestWhatIsFound:
             assert ticket.sparsity == pytest.approx(zeros / 56)
             assert set(ticket.controls) == {"fresh", "reshuffled"}
             assert set(ticket.layer_sparsity) == {"hidden.weight", "output.weight"}
-            assert (ticket.search_epochs, ticket.retrain_epochs) == (3 * ticket.round, 3)
+            assert (ticket.search_epochs, ticket.retrain_epochs) == (
+                3 * ticket.round,
+                3,
+            )
 
     def test_epochs(self, fitted):
         assert fitted.n_epochs_ == {
@@ -347,7 +351,9 @@ class TestParallel:
     def test_dask(self, iris):
         distributed = pytest.importorskip("distributed")
         alone = finder("continuous", n_seeds=2).fit(*iris)
-        client = distributed.Client(n_workers=2, threads_per_worker=1, dashboard_address=None)
+        client = distributed.Client(
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        )
         try:
             with joblib.parallel_backend("dask"):
                 together = finder("continuous", n_seeds=2, n_jobs=2).fit(*iris)
@@ -443,9 +449,7 @@ class TestNetworks:
         pytest.importorskip("torch_pruning")
         fitted = finder("imp", n_rounds=3, prune_rate=0.4, granularity="channel")
         fitted.fit(*iris)
-        channels = [
-            int(t.masks["hidden.weight"].any(1).sum()) for t in fitted.tickets_
-        ]
+        channels = [int(t.masks["hidden.weight"].any(1).sum()) for t in fitted.tickets_]
         assert channels == [round(8 * 0.6**r) for r in (1, 2, 3)]
 
     def test_a_regressor(self):

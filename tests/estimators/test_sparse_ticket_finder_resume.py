@@ -18,6 +18,8 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:no ticket scores as well:UserWarning"  # runs here are very short
 )
 
+SLOW = pytest.mark.slow
+
 
 class Tiny(nn.Module):
     """A network with dropout and running statistics."""
@@ -126,7 +128,13 @@ def stopped(estimator, iris, after):
     return False
 
 
-@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in ("imp", "continuous") else pytest.param(name, marks=SLOW)
+        for name in SEARCHES
+    ],
+)
 def test_a_search_goes_on(iris, tmp_path, name):
     """Stopped in the dense training, in rounds, in retraining and in a control."""
 
@@ -148,12 +156,12 @@ def test_stored_weights_survive(iris, tmp_path, rewind):
     same(fresh(checkpoint=tmp_path).fit(*iris), fresh().fit(*iris))
 
 
-@pytest.mark.parametrize("method", ["forget", "done"])
-def test_stopped_between_rounds(iris, tmp_path, monkeypatch, method):
+@pytest.mark.parametrize("method, n_calls", [("forget", 5), ("done", 4)])
+def test_stopped_between_rounds(iris, tmp_path, monkeypatch, method, n_calls):
     """Whenever a job looks after its files."""
     count, kept = [0], getattr(JobFiles, method)
     alone = finder("continuous").fit(*iris)
-    for stop_at in range(1, 7):
+    for stop_at in range(1, n_calls + 1):
 
         def dying(self, *args, stop_at=stop_at):
             count[0] += 1
@@ -257,9 +265,9 @@ class TestOtherSearches:
     def test_data(self, iris, tmp_path):
         X, y = iris
         finder(checkpoint=tmp_path).fit(X, y)
-        with pytest.raises(ValueError, match="is of another run: .*X=array"):
+        with pytest.raises(ValueError, match=r"is of another run: .*X=array"):
             finder(checkpoint=tmp_path).fit(X + 1, y)
-        with pytest.raises(ValueError, match="is of another run: .*X_val=array"):
+        with pytest.raises(ValueError, match=r"is of another run: .*X_val=array"):
             finder(checkpoint=tmp_path).fit(X, y, X_val=X, y_val=y)
 
     def test_weights_of_an_instance(self, iris, tmp_path):
@@ -267,7 +275,7 @@ class TestOtherSearches:
         module = Tiny()
         finder(checkpoint=tmp_path, estimator=net(module=module)).fit(*iris)
         module.output.bias.data.add_(1)
-        with pytest.raises(ValueError, match="is of another run: .*weights="):
+        with pytest.raises(ValueError, match=r"is of another run: .*weights="):
             finder(checkpoint=tmp_path, estimator=net(module=module)).fit(*iris)
 
     def test_no_folder(self, iris, tmp_path):

@@ -84,7 +84,7 @@ def test_a_map_of_bits_is_counted():
 
 def test_coded_bits_agree_with_the_file(quantized, sizes):
     data = sizes.codes + sizes.bit_maps + 32 * len(quantized)
-    header = 160 * len(quantized)
+    header = 720 + 160 * len(quantized)
     coded = coded_bits(list(quantized.values()))
     assert coded == pytest.approx(data + header, rel=0.01, abs=32)
 

@@ -105,6 +105,8 @@ def test_each_run_is_a_line_on_request():
     assert alone["cs s=0"].controls == {}
     named = read({"short": finder}, connect="rounds", plot=False).curves
     assert list(named) == ["short: cs s=0", "short: cs s=-1", "short: cs s=-2"]
+    same = read({"cs": finder}, connect="rounds", plot=False).curves
+    assert list(same) == list(alone)  # not "cs: cs s=0"
 
 
 def test_a_single_seed_has_no_bars(ax):

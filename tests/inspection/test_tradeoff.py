@@ -56,6 +56,16 @@ def test_plot(results, ax):
     display.figure_.draw_without_rendering()
 
 
+@pytest.mark.parametrize("sparsity", [0.5, 0.9, 0.95])
+def test_a_single_sparsity_is_in_the_middle(results, ax, sparsity):
+    results = {name: values[:2] for name, values in results.items()}
+    results["param_a__sparsity"] = np.array([0.0, sparsity])
+    display = TradeoffDisplay.from_cv_results(results, ax=ax)
+    display.figure_.draw_without_rendering()
+    left, right = ax.get_xlim()
+    assert left > 1 - sparsity > right
+
+
 def test_many_sparsities_do_not_crowd_the_ticks(results, ax):
     n = 30
     results = {

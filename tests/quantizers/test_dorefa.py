@@ -101,16 +101,14 @@ def test_what_is_lent_is_what_codes_give(scale):
     run = DoReFa().start(space_of(*weights, scale=scale, initial_bits=3))
     assert run.bits == 3
     assert_lends_what_it_quantizes(run, weights)
-    assert run.quantize(weights)[0].codes.unique().tolist() in (
-        [-7, -5, -3, -1, 1, 3, 5, 7],
-        sorted(run.quantize(weights)[0].codes.unique().tolist()),
-    )
+    codes = torch.cat([tensor.codes.flatten() for tensor in run.quantize(weights)])
+    assert set(codes.tolist()) <= {-7, -5, -3, -1, 1, 3, 5, 7}
 
 
 def test_training_finds_the_nearest_levels():
     weight = normal(6, seed=3) / 4
     wanted = torch.tensor([0.5, 0.5, -0.5, -0.5, 0.5, -0.5])
-    run = train(DoReFa(bits=1).start(space_of(weight)), [weight], fits(wanted), 300)
+    run = train(DoReFa(bits=1).start(space_of(weight)), [weight], fits(wanted), 150)
     assert (lent(run, [weight])[0] - wanted).abs().max() < 0.05
 
 

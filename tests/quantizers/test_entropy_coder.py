@@ -1,5 +1,6 @@
 """The coder gives back what it was given, and takes what information theory allows."""
 
+import itertools
 import math
 import zlib
 
@@ -11,7 +12,7 @@ from sklearn_pb.quantizers._entropy._alphabet import Alphabet
 from sklearn_pb.quantizers._entropy._estimates import layer_bits
 from sklearn_pb.quantizers._entropy._models import Model
 from sklearn_pb.quantizers._entropy._scan import ORDERS, Scan
-from sklearn_pb.quantizers._entropy._tables import blocks, normalised
+from sklearn_pb.quantizers._entropy._tables import Tables, blocks, normalised
 
 
 def there_and_back(*arrays):
@@ -130,14 +131,45 @@ def test_contexts_are_indices_along_axes(order, axes):
     assert np.array_equal(scan.restore(contexts), index)
 
 
-def test_classes_are_precisions_and_octaves():
-    alphabet = Alphabet(-7, 1, 15)
-    classes = dict(
-        zip(alphabet.values.tolist(), alphabet.classes.tolist(), strict=True)
-    )
-    assert classes[0] == 0
-    assert classes[5] == classes[-5] == classes[7]  # odd, of three digits
-    assert len({classes[value] for value in (0, 1, 2, 3, 4, 5, 6)}) == 7
+def classes_of(alphabet, bins):
+    """Sets of values that share a bin, in the order of their least sizes."""
+    found = {}
+    for value, own in zip(alphabet.values.tolist(), bins.tolist(), strict=True):
+        found.setdefault(own, set()).add(value)
+    return sorted(found.values(), key=lambda values: min(map(abs, values)))
+
+
+def test_classes_have_equally_many_digits():
+    alphabet = Alphabet(-3, 1, 8)
+    groups = classes_of(alphabet, alphabet.classes)
+    assert groups == [{0}, {-1, 1}, {-3, -2, 2, 3}, {4}]
+    assert alphabet.classes[3] == 0  # zero is class 0
+    assert Alphabet(1, 1, 2).classes.min() == 1  # also where it does not occur
+
+
+def test_classes_by_powers_are_precisions_as_well():
+    alphabet = Alphabet(-7, 1, 15, by_powers=True)
+    groups = classes_of(alphabet, alphabet.classes)
+    expected = [{0}, {-1, 1}, {-2, 2}, {-3, 3}, {-4, 4}, {-7, -5, 5, 7}, {-6, 6}]
+    assert groups == expected
+
+
+def test_levels_become_finer_and_end_with_the_symbols():
+    alphabet = Alphabet(-20, 1, 41)
+    levels = alphabet.levels
+    for coarse, fine in itertools.pairwise(levels):
+        assert fine.max() > coarse.max()
+        assert len(set(zip(coarse.tolist(), fine.tolist(), strict=True))) == (
+            fine.max() + 1
+        )  # every finer bin lies within one coarser bin
+    assert len(set(levels[-1].tolist())) == 41
+    groups = classes_of(alphabet, levels[1])
+    assert groups[-3:] == [{-15, -14, 14, 15}, set_of(16, 19), {-20, 20}]
+
+
+def set_of(low, high):
+    """All numbers of sizes from low to high."""
+    return {sign * size for size in range(low, high + 1) for sign in (-1, 1)}
 
 
 def test_alphabets_leave_out_what_cannot_occur():
@@ -148,10 +180,12 @@ def test_alphabets_leave_out_what_cannot_occur():
 
 def test_tables_add_up_and_leave_nothing_out():
     weights = np.array([[0, 0, 1], [5, 10**9, 0], [1, 1, 1]])
-    widths = normalised(weights)
+    widths = normalised(weights, _rans.SCALE_BITS)
     assert (widths.sum(1) == _rans.SCALE).all()
     assert widths.min() == 1
     assert abs(widths[2] - _rans.SCALE / 3).max() < 2
+    large = normalised(np.array([2**55, 2**56]), 22)
+    assert abs(large - [2**22 / 3, 2**23 / 3]).max() < 2
 
 
 @pytest.mark.parametrize("size", [0, 1, 16, 17, 1000, 10**6])
@@ -228,8 +262,18 @@ def test_the_estimate_is_close(name):
 def test_code_length_of_an_adaptive_coin_by_hand():
     """1, -1, 1: probabilities 1/2, then (0 + 1) / (1 + 2), then (1 + 1) / (2 + 2)."""
     alphabet = Alphabet(-1, 2, 2)
-    bits = layer_bits(np.array([1, 2]), alphabet, 2)
+    bits = layer_bits(np.array([1, 2]), alphabet, 4)  # two signs: two observations
     assert bits == pytest.approx(-math.log2(1 / 2 * 1 / 3 * 2 / 4))
+
+
+def test_tables_by_hand():
+    """Contexts of 12 and 36 observations, in each of which the layer counts for two."""
+    tables = Tables(Alphabet(-1, 2, 2), 2)
+    tables.learn(np.array([[0, 12], [12, 24]]))
+    layer = (12 + 1) / (48 + 2)  # the first of two symbols, and one of two more
+    first, second = tables.widths(4, 2) / _rans.SCALE
+    assert first[0] == pytest.approx((0 + 2 * layer) / 14, abs=1e-3)
+    assert second[0] == pytest.approx((12 + 2 * layer) / 38, abs=1e-3)
 
 
 def test_information_of_spans_by_hand():

@@ -51,6 +51,16 @@ def test_channels_are_searched_apart():
         torch.testing.assert_close(rounded[i], lent(alone, [weight[i]], False)[0])
 
 
+def test_a_sample_is_enough_for_a_large_layer():
+    weight = normal(300_000)
+    alive = normal(300_000, seed=1) > 0
+    run = PostTraining(bits=2).start(space_of(weight, alive=[alive]))
+    error = float((lent(run, [weight], False)[0] - weight)[alive].square().mean())
+    # Three even levels for normal numbers: the step is 1.2240, the error 0.1902.
+    assert error == pytest.approx(0.1902, abs=0.002)
+    assert float(run.quantize([weight])[0].step) == pytest.approx(1.224, abs=0.01)
+
+
 def test_max_reaches_the_largest_weight():
     weight = torch.tensor([0.1, -0.35, 0.7])
     run = PostTraining(bits=4, clipping="max").start(space_of(weight))

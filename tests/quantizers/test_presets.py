@@ -1,7 +1,6 @@
 """Strings and objects become checked methods."""
 
 import pytest
-import torch
 from quantization_spaces import (
     assert_lends_what_it_quantizes,
     lent,

@@ -1,5 +1,7 @@
 """What happens in and between rounds, weight by weight, on a tiny network."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -141,7 +143,7 @@ class TestMasks:
         assert [int(v.sum()) for v in variables] == [
             round(D * 0.8**r) for r in range(1, 5)
         ]
-        for before, after in zip(variables, variables[1:], strict=False):
+        for before, after in itertools.pairwise(variables):
             assert not (after & ~before).any()
 
     @pytest.mark.parametrize("rate", [0.07, 1 / 3, 0.5, 0.83])
@@ -347,7 +349,7 @@ class TestReset:
         calls = spy(monkeypatch)
         rounds(Continuous(s_init=s_init, penalty=0, beta_final=150.0))
         assert torch.equal(calls[0][0], torch.full((D,), s_init))
-        for (_, before), (logits, _) in zip(calls, calls[1:], strict=False):
+        for (_, before), (logits, _) in itertools.pairwise(calls):
             assert before.end.progress == 1.0
             lowered = torch.minimum(before.end.logits * 150.0, torch.tensor(s_init))
             assert torch.equal(logits, lowered)
@@ -389,7 +391,7 @@ class TestReset:
     def test_stochastic_search_leaves_the_others_where_they_are(self, monkeypatch):
         calls = spy(monkeypatch)
         rounds(Stochastic(s_init=0.3, penalty=0.01))
-        for (_, before), (logits, _) in zip(calls, calls[1:], strict=False):
+        for (_, before), (logits, _) in itertools.pairwise(calls):
             stays = before.end.logits >= 0.3
             assert torch.equal(logits[stays], before.end.logits[stays])
             assert (logits[~stays] == -torch.inf).all()
@@ -432,9 +434,9 @@ class TestRetraining:
         weights = task.initial_weights(SEED)
         address = (SEED, 0, 1)
         scores = {
-            control: train_control(
-                task, control, ticket, weights, control, *address
-            )["score"]
+            control: train_control(task, control, ticket, weights, control, *address)[
+                "score"
+            ]
             for control in ("fresh", "reshuffled")
         }
         fresh, reshuffled = (flat(seen[0]) for seen in watched)

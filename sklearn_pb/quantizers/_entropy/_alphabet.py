@@ -20,18 +20,22 @@ class Alphabet:
         Their distance.
     size : int
         How many.
+    by_powers : bool, default=False
+        Whether only numbers that the same power of two divides are alike. So they are
+        where odd multiples of a power of two are the numbers of a precision.
     """
 
     low: int
     stride: int
     size: int
+    by_powers: bool = False
 
     @classmethod
     def of(cls, codes: np.ndarray) -> Alphabet:
         """Return the smallest alphabet that holds all codes, which are not none."""
         low = int(codes.min())
-        stride = int(np.gcd.reduce(codes.reshape(-1) - low))
-        return cls(low, max(1, stride), (int(codes.max()) - low) // max(1, stride) + 1)
+        stride = max(1, int(np.gcd.reduce(codes.reshape(-1) - low)))
+        return cls(low, stride, (int(codes.max()) - low) // stride + 1)
 
     @cached_property
     def values(self) -> np.ndarray:
@@ -40,24 +44,49 @@ class Alphabet:
 
     @cached_property
     def classes(self) -> np.ndarray:
-        """A class for each symbol, the class of zero being 0.
-
-        Numbers of a class are divisible by the same power of two and have equally many
-        digits. So they are of one precision where odd multiples of a power of two are
-        the numbers of a precision, and about as likely as each other.
-        """
-        sizes = np.abs(self.values)
-        octaves = np.frexp(sizes.astype(np.float64))[1].astype(np.int64)
-        divisors = np.frexp((sizes & -sizes).astype(np.float64))[1].astype(np.int64)
-        kinds = np.where(sizes > 0, octaves * 64 + divisors, -1)
-        found = np.unique(np.append(kinds, -1))
-        return np.searchsorted(found, kinds)
+        """The class of each symbol: 0 is zero, others have equally many digits."""
+        return self._classes_by(self._digits)
 
     @property
     def n_classes(self) -> int:
         """Classes, that of zero included."""
-        return int(self.classes.max(initial=0)) + 1
+        return int(self.classes.max()) + 1
+
+    @cached_property
+    def levels(self) -> list[np.ndarray]:
+        """The bin of each symbol at each level, from classes down to the symbols.
+
+        Numbers of a bin have the same first digits, then they are the same but for
+        their sign, and at last they are the same.
+        """
+        sizes, digits = np.abs(self.values), self._digits
+        leading = sizes >> np.maximum(digits - 3, 0)
+        first = [self.classes, self._classes_by(digits * 8 + leading)]
+        bins = [_numbered(level) for level in (*first, sizes, self.values)]
+        n_bins = [int(level.max()) + 1 for level in bins]
+        return bins[:1] + [
+            bins[level] for level in range(1, 4) if n_bins[level] > n_bins[level - 1]
+        ]
+
+    @cached_property
+    def _digits(self) -> np.ndarray:
+        return _binary_digits(np.abs(self.values))
+
+    def _classes_by(self, kinds: np.ndarray) -> np.ndarray:
+        """Number kinds of symbols, those of other powers apart; zero is class 0."""
+        sizes = np.abs(self.values)
+        if self.by_powers:
+            kinds = kinds * 64 + _binary_digits(sizes & -sizes)
+        return _numbered(np.append(np.where(sizes > 0, kinds, -1), -1))[:-1]
 
     def symbols(self, codes: np.ndarray) -> np.ndarray:
         """Return the symbols of codes."""
         return (codes - self.low) // self.stride
+
+
+def _binary_digits(numbers: np.ndarray) -> np.ndarray:
+    return np.frexp(numbers.astype(np.float64))[1].astype(np.int64)
+
+
+def _numbered(kinds: np.ndarray) -> np.ndarray:
+    return np.unique(kinds, return_inverse=True)[1]

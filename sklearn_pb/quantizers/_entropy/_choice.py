@@ -13,8 +13,8 @@ from ._models import Model
 from ._rans import SCALE_BITS
 from ._scan import ORDERS, Scan
 
-SMOOTHINGS = (2, 8, 32)
-STRENGTHS = (1, 2, 4, 8, 16, 32, 64, 128)
+SMOOTHINGS = (1, 2, 4, 16)
+STRENGTHS = (1, 2, 4, 8, 16, 32, 64, 128, 512)
 MAX_TABLE = 1 << 18  # numbers in the tables of all contexts
 MAX_TURNS = 8192  # entries of a row where contexts look back, one at a time
 DOUBT = 0.02  # estimates this close, as a fraction, are checked
@@ -53,22 +53,45 @@ def cheapest(
 
 
 def _estimates(codes: np.ndarray, alphabet: Alphabet) -> Iterator[tuple[float, Model]]:
-    """Yield a model of each order with its estimated bits."""
-    layer = Model(alphabet, "layer", SMOOTHINGS[0], STRENGTHS[0])
-    total = _counts(codes, layer)[0]
-    whole, smoothing = min(
-        (layer_bits(total, alphabet, value), value) for value in SMOOTHINGS
-    )
-    layer = replace(layer, smoothing=smoothing)
-    yield whole, layer
+    """Yield models with their estimated bits, for each order the best strength."""
+    layers = [
+        _best_layer(codes, replace(alphabet, by_powers=value))
+        for value in (False, True)
+    ]
+    layers.sort(key=lambda pair: pair[0])
+    yield layers[0]
     for order in ORDERS[1:]:
-        if _suits(Scan(order, codes.shape), alphabet):
-            model = replace(layer, order=order)
-            counts = _counts(codes, model)
-            bits, strength = min(
-                (context_bits(counts, whole, value), value) for value in STRENGTHS
-            )
-            yield bits, replace(model, strength=strength)
+        scan = Scan(order, codes.shape)
+        for whole, layer in layers if scan.looks_back else layers[:1]:
+            if _suits(scan, layer.alphabet):
+                model = replace(layer, order=order)
+                counts = _counts(codes, model)
+                bits, strength = _best_strength(counts, whole)
+                yield bits, replace(model, strength=strength)
+
+
+def _best_layer(codes: np.ndarray, alphabet: Alphabet) -> tuple[float, Model]:
+    """Return the best model without contexts, and its estimated bits first."""
+    models = [Model(alphabet, "layer", value, 1) for value in SMOOTHINGS]
+    total = _counts(codes, models[0])[0]
+    options = [(layer_bits(total, alphabet, own.smoothing), own) for own in models]
+    return min(options, key=lambda pair: pair[0])
+
+
+def _best_strength(counts: np.ndarray, whole: float) -> tuple[float, int]:
+    """Return the best strength after its bits: bits fall, and then they rise."""
+    middle = len(STRENGTHS) // 2
+    best = context_bits(counts, whole, STRENGTHS[middle]), STRENGTHS[middle]
+    for side in (STRENGTHS[:middle][::-1], STRENGTHS[middle + 1 :]):
+        start = best
+        for strength in side:
+            bits = context_bits(counts, whole, strength)
+            if bits >= best[0]:
+                break
+            best = bits, strength
+        if best is not start:
+            break
+    return best
 
 
 def _counts(codes: np.ndarray, model: Model) -> np.ndarray:

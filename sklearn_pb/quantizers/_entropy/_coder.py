@@ -146,10 +146,11 @@ class _Reader:
         low: int,
         size: int,
         stride: int,
+        by_powers: int,
         smoothing: int,
         strength: int,
     ) -> np.ndarray:
-        alphabet = Alphabet(low, stride, size)
+        alphabet = Alphabet(low, stride, size, bool(by_powers))
         model = Model(alphabet, ORDERS[order], smoothing, strength)
         return model.decode(self._decoder, shape, self._n_lanes)
 
@@ -212,7 +213,8 @@ def _describe(plan: Plan) -> list[Any]:
         known.append(plan.alphabet.low)
     elif plan.model is not None:
         known += [ORDERS.index(plan.model.order), *_numbers(plan.model.alphabet)]
-        known += [plan.model.smoothing, plan.model.strength]
+        alike = int(plan.model.alphabet.by_powers)
+        known += [alike, plan.model.smoothing, plan.model.strength]
     elif plan.alphabet is not None:
         known += _numbers(plan.alphabet)
     return [*known, *map(_describe, plan.parts)]

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from ._alphabet import Alphabet
+from ._tables import pseudo_counts
 
 
 def layer_bits(counts: np.ndarray, alphabet: Alphabet, smoothing: int) -> float:
@@ -23,15 +24,20 @@ def layer_bits(counts: np.ndarray, alphabet: Alphabet, smoothing: int) -> float:
     Returns
     -------
     bits : float
-        The code length of an adaptive code with a Dirichlet prior around the classes.
+        The entropy, and at each level of the alphabet what an adaptive code with a
+        Dirichlet prior around the level above takes beyond it.
     """
-    _, kinds, sizes = np.unique(
-        alphabet.classes, return_inverse=True, return_counts=True
-    )
-    tallies = np.bincount(kinds, counts)
-    even = (tallies + 0.5) / (tallies + 0.5).sum() / sizes
-    learning = _dirichlet(tallies, np.full(len(tallies), 0.5)) - _entropy(tallies)
-    return _dirichlet(counts, smoothing * even[kinds]) + learning
+    learning = 0.0
+    sizes = np.bincount(alphabet.levels[0])
+    prior = 1 / (len(sizes) * sizes)[alphabet.levels[0]]
+    for bins in alphabet.levels:
+        tallies, sizes = np.bincount(bins, counts), np.bincount(bins)
+        weight = pseudo_counts(smoothing, len(sizes))
+        learning += _dirichlet(tallies, weight * np.bincount(bins, prior))
+        learning -= _entropy(tallies)
+        prior = (tallies / sizes)[bins] + weight * prior
+        prior /= prior.sum()
+    return _entropy(counts) + learning
 
 
 def context_bits(counts: np.ndarray, layer: float, strength: int) -> float:
@@ -52,18 +58,16 @@ def context_bits(counts: np.ndarray, layer: float, strength: int) -> float:
         The code length, and what it takes to learn the distribution of the layer.
     """
     total = counts.sum(0)
-    prior = strength * total / total.sum()
     learning = layer - _entropy(total)
-    return _dirichlet(counts, prior) + learning
+    return _dirichlet(counts, strength * total / total.sum()) + learning
 
 
 def _dirichlet(counts: np.ndarray, prior: np.ndarray) -> float:
     """Bits of an adaptive code for rows of counts, each starting from the prior."""
     rows = np.atleast_2d(counts)
     row, symbol = rows.nonzero()
-    found = rows[row, symbol]
     weight = prior.sum()
-    seen = gammaln(found + prior[symbol]) - gammaln(prior)[symbol]
+    seen = gammaln(rows[row, symbol] + prior[symbol]) - gammaln(prior)[symbol]
     sizes = gammaln(rows.sum(1) + weight) - gammaln(weight)
     return float(sizes.sum() - seen.sum()) / np.log(2.0)
 

@@ -109,8 +109,8 @@ class _Walk:
         if self._scan.looks_back:
             turns, places = np.divmod(np.arange(begin, end), self._scan.period)
             states = self._follow[self._states[places], symbols]
-            fresh = [self._scan.is_fresh(turn + 1) for turn in turns.tolist()]
-            self._states[places] = np.where(fresh, 0, states)
+            is_fresh = (turns + 1) % self._scan.memory == 0
+            self._states[places] = np.where(is_fresh, 0, states)
 
 
 def steps(scan: Scan, n_lanes: int) -> list[int]:

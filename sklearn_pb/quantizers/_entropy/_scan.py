@@ -95,19 +95,23 @@ class Scan:
         """Return the number of contexts."""
         return 2 * alphabet.n_classes if self.looks_back else self.period
 
-    def is_fresh(self, turn: int) -> bool:
-        """Whether nothing is known of a row where its entry of this number comes."""
-        return turn % BLOCK == 0 and self.order.endswith("blocks")
+    @property
+    def memory(self) -> int:
+        """After how many entries a row begins anew."""
+        return BLOCK if self.order.endswith("blocks") else max(1, self.size)
 
     def contexts(self, symbols: np.ndarray, alphabet: Alphabet) -> np.ndarray:
         """Return the context of each entry."""
         if not self.looks_back:
             return np.arange(len(symbols)) % self.period
-        follow, turns = successors(alphabet), symbols.reshape(-1, self.period)
-        contexts = np.zeros_like(turns)
-        for turn in range(1, len(turns)):
-            if not self.is_fresh(turn):
-                contexts[turn] = follow[contexts[turn - 1], turns[turn - 1]]
+        classes = alphabet.classes[symbols.reshape(-1, self.period)]
+        turns = np.arange(len(classes))[:, None]
+        seen = np.maximum.accumulate(np.where(classes > 0, turns, -1), 0)
+        last = np.take_along_axis(classes, np.maximum(seen, 0), 0)
+        last[seen < turns - turns % self.memory] = 0
+        contexts = np.zeros_like(classes)
+        contexts[1:] = (2 * last + (classes == 0))[:-1]
+        contexts[:: self.memory] = 0
         return contexts.reshape(-1)
 
     def entries(self, codes: np.ndarray, alphabet: Alphabet) -> np.ndarray:
@@ -120,7 +124,8 @@ def successors(alphabet: Alphabet) -> np.ndarray:
     """Return the context after each context and symbol, where contexts look back.
 
     A context is twice the class of the last symbol that was not zero, plus one if the
-    one before was zero.
+    one before was zero; where nothing is known it is 0. It has to agree with
+    `Scan.contexts`, which finds all of them at once.
     """
     classes = alphabet.classes
     last = np.arange(2 * alphabet.n_classes)[:, None] // 2

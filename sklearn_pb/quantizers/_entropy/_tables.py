@@ -1,14 +1,19 @@
-"""Tables of frequencies that learn from what was coded, in whole numbers only."""
+"""Tables of frequencies that learn from what was coded, in whole numbers only.
+
+Readers must find the same tables as writers on every machine: sums of floats, or
+logarithms, would not do.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ._alphabet import Alphabet
-from ._rans import SCALE
+from ._rans import SCALE_BITS
 
 FIRST = 16  # entries of the first block
 GROWTH = 4  # a later one has this part of all entries before it
+FINE_BITS = 22  # what the estimates of the levels above add up to, as a power of two
 
 
 def blocks(size: int) -> list[int]:
@@ -20,11 +25,12 @@ def blocks(size: int) -> list[int]:
 
 
 class Tables:
-    """A table a context, drawn towards that of all contexts, and this to classes.
+    """A table a context, drawn towards that of all contexts, and this to simpler ones.
 
     The estimate of a distribution is that of its parent, taken for so many
-    observations, and its own observations. The parent of a context is the layer, that
-    of the layer spreads the probability of each class of numbers evenly over it.
+    observations, and its own observations. The parent of a context is the layer. The
+    layer has levels, see `Alphabet.levels`: the parent of symbols are bins of them,
+    whose probability is spread evenly, and so on to a few classes.
 
     Parameters
     ----------
@@ -36,8 +42,7 @@ class Tables:
 
     def __init__(self, alphabet: Alphabet, n_contexts: int) -> None:
         self._counts = np.zeros((n_contexts, alphabet.size), np.int64)
-        self._classes = alphabet.classes
-        self._class_sizes = np.bincount(alphabet.classes)
+        self._levels = [(bins, np.bincount(bins)) for bins in alphabet.levels]
 
     def learn(self, counts: np.ndarray) -> None:
         """Add the counts of a block, context by context and symbol by symbol."""
@@ -49,7 +54,7 @@ class Tables:
         Parameters
         ----------
         smoothing : int
-            Observations that the classes count for.
+            Quarters of an observation a bin that the parent of a level counts for.
         strength : int
             Observations that the layer counts for in each context.
 
@@ -58,19 +63,35 @@ class Tables:
         widths : ndarray of int64, shape (n_contexts, size of the alphabet)
             Rows of sum 2^15.
         """
-        layer = self._counts.sum(0, keepdims=True)
-        tallies = np.bincount(self._classes, layer[0]).astype(np.int64)
-        even = ((2 * tallies + 1) << 16) // np.maximum(self._class_sizes, 1)
-        widths = normalised(even[self._classes][None])
-        widths = normalised(layer * SCALE + smoothing * widths)
+        layer = self._counts.sum(0)
+        bins, sizes = self._levels[0]
+        widths = normalised((1 << FINE_BITS) // sizes[bins], FINE_BITS)
+        for bins, sizes in self._levels:
+            tallies = np.bincount(bins, layer).astype(np.int64)
+            seen = (tallies << FINE_BITS) // sizes
+            widths = normalised(
+                seen[bins] + pseudo_counts(smoothing, len(sizes)) * widths, FINE_BITS
+            )
         if len(self._counts) == 1:
-            return widths
-        return normalised(self._counts * SCALE + strength * widths)
+            return normalised(widths[None], SCALE_BITS)
+        own = self._counts << FINE_BITS
+        return normalised(own + strength * widths, SCALE_BITS)
 
 
-def normalised(weights: np.ndarray) -> np.ndarray:
-    """Return whole numbers of at least 1, close to weights, with rows of sum 2^15."""
-    room = SCALE - weights.shape[1]
-    widths = weights * room // weights.sum(1, keepdims=True) + 1
-    widths[np.arange(len(weights)), widths.argmax(1)] += SCALE - widths.sum(1)
+def pseudo_counts(smoothing: int, n_bins: int) -> int:
+    """Return how many observations the parent of a level of bins counts for."""
+    return max(1, smoothing * n_bins // 4)
+
+
+def normalised(weights: np.ndarray, bits: int) -> np.ndarray:
+    """Return whole numbers of at least 1, close to weights, with rows of sum 2^bits."""
+    total = weights.sum(-1, keepdims=True)
+    shift = max(0, int(total.max()).bit_length() + bits - 62)  # no overflow below
+    weights, total = weights >> shift, total >> shift
+    widths = weights * ((1 << bits) - weights.shape[-1]) // total + 1
+    rest = (1 << bits) - widths.sum(-1)
+    if widths.ndim == 1:
+        widths[widths.argmax()] += rest
+    else:
+        widths[np.arange(len(widths)), widths.argmax(1)] += rest
     return widths
