@@ -12,6 +12,7 @@ from ..quantizers import (
     PrecisionTarget,
     Quantization,
     QuantizationSpace,
+    resolve_activations,
     resolve_quantization,
 )
 from ..utils import RandomStream, check_number
@@ -44,6 +45,7 @@ def check_quantizer(quantizer: Any) -> Quantization:
     check_device(quantizer.device)
     _check_widths(quantizer.widths)
     method = resolve_quantization(quantizer.method)
+    resolve_activations(quantizer.activations)
     target, options = target_of(quantizer), precision_options(quantizer)
     if method.learns_precision:
         check_number(quantizer.initial_bits, "initial_bits", low=1, low_open=True)

@@ -11,7 +11,6 @@ import torch
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
-from skorch import NeuralNet
 from torch import nn
 
 from ..utils import RandomStream
@@ -85,7 +84,7 @@ def take_weights(module: nn.Module, first: Any) -> None:
     first : NetworkEstimator or skorch.NeuralNet
         Fitted.
     """
-    net = first if isinstance(first, NeuralNet) else first.estimator_
+    net = getattr(first, "estimator_", first)
     module.load_state_dict(net.module_.state_dict())
 
 
@@ -104,7 +103,7 @@ def check_same_task(first: Any, second: Any) -> None:
     """
     for name in ("classes_", "n_features_in_"):
         was, found = getattr(first, name, None), getattr(second, name, None)
-        if was is not None and not np.array_equal(was, found):
+        if was is not None and not np.array_equal(was, np.asarray(found)):
             raise ValueError(
                 f"{type(first).__name__} was fitted with {name}={was!r}, but the data "
                 f"have {found!r}; a frozen estimator is taken as it is."
@@ -112,7 +111,7 @@ def check_same_task(first: Any, second: Any) -> None:
 
 
 @contextmanager
-def holding_zeros(net: NeuralNet, masks: Mapping[str, torch.Tensor]) -> Iterator[None]:
+def holding_zeros(net: Any, masks: Mapping[str, torch.Tensor]) -> Iterator[None]:
     """Set masked entries to zero after each step of a net's optimizer.
 
     Parameters

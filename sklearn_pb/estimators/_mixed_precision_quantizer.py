@@ -12,7 +12,7 @@ import numpy as np
 
 from ..export import weight_uses
 from ..masks import Selectors, prunable_parameters
-from ..quantizers import Quantization
+from ..quantizers import Activations, Quantization, resolve_activations
 from ..quantizers._precision_groups import GRANULARITIES
 from ..quantizers._scales import SCALES
 from ..training import Course, QuantizingOptions, fit_quantized
@@ -80,8 +80,9 @@ around one, default=None
         The numbers of bits that hardware has, such as (1, 2, 4, 8), from 1 to 16 and
         rising. None allows all.
     activations : str or Activations, default=None
-        How activations are quantized: "pact", "smol" or an object of
-        `sklearn_pb.quantizers`. None leaves them alone.
+        How the outputs of `nn.ReLU`, `nn.ReLU6`, `nn.Sigmoid` and `nn.Tanh` children
+        of the network are quantized: "pact", "smol" or an object of
+        `sklearn_pb.quantizers`. None leaves them alone, but with ``method="pact"``.
     finetune : float, default=0.45
         Fraction of the training steps after precisions are fixed.
     include, exclude : str, nn.Module class, or list of them, default=None
@@ -114,8 +115,13 @@ around one, default=None
         Bits a quantized weight, as papers count them.
     layer_bits_ : dict of str to float
         The same by parameter name.
+    activation_bits_ : dict of str to float
+        Mean bits of quantized activations, by module name; empty without any.
     sparsity_ : float
         Fraction of the quantized weights that is zero.
+    masks_ : dict of str to torch.Tensor
+        True where a weight is not zero, by parameter name; also what a pruner before
+        has masked of other parameters.
     sizes_ : QuantizedSizes
         What the network takes: mean bits, the entropy of the codes, and the bits of the
         file, with everything that is in it.
@@ -204,7 +210,7 @@ around one, default=None
         rounding: str = "floor",
         scale: str | None = "layer",
         widths: Sequence[int] | None = None,
-        activations: Any = None,
+        activations: str | Activations | None = None,
         finetune: float = 0.45,
         include: Selectors = None,
         exclude: Selectors = None,
@@ -305,12 +311,15 @@ around one, default=None
             finetune=self.finetune,
             alive=masks,
             uses=uses,
+            activations=resolve_activations(self.activations)
+            or self.method_.default_activations(),
         )
         with ExitStack() as stack:
             stack.enter_context(holding_zeros(net, masks))
             fit = fit_quantized(
                 net, names, rows.X, rows.y, options, stream, rows.sample_weight, course
             )
-        self._describe(fit.quantized, {name: uses[name] for name in names}, masks)
+        uses = {name: uses[name] for name in names}
+        self._describe(module, fit.quantized, uses, masks)
         self.history_, self._error = fit.history, fit.error
         self._examples = rows.X[:N_EXAMPLES].copy()

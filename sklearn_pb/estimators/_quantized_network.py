@@ -6,9 +6,15 @@ import os
 from typing import Any, ClassVar
 
 import torch
+from torch import nn
 
 from ..export import QuantizedSizes, quantized_sizes, to_quantized_onnx
-from ..quantizers import EnergyEstimate, QuantizedTensor, estimate_energy
+from ..quantizers import (
+    EnergyEstimate,
+    QuantizedActivation,
+    QuantizedTensor,
+    estimate_energy,
+)
 from ._exported_network import ExportedNetwork
 from ._quantizer_file import load_quantizer, save_quantizer, what_else
 
@@ -29,6 +35,7 @@ class QuantizedNetwork(ExportedNetwork):
 
     def _describe(
         self,
+        module: nn.Module,
         quantized: dict[str, QuantizedTensor],
         uses: dict[str, float],
         masks: dict[str, torch.Tensor],
@@ -37,6 +44,8 @@ class QuantizedNetwork(ExportedNetwork):
 
         Parameters
         ----------
+        module : nn.Module
+            The trained network.
         quantized : dict of str to QuantizedTensor
             By parameter name.
         uses : dict of str to float
@@ -59,6 +68,11 @@ class QuantizedNetwork(ExportedNetwork):
         self.energy_: EnergyEstimate = estimate_energy(
             bits, [uses[name] for name in quantized]
         )
+        self.activation_bits_ = {
+            name: part.mean_bits()
+            for name, part in module.named_modules()
+            if isinstance(part, QuantizedActivation)
+        }
         self._uses = uses
         self._report = None
         self._sizes = None

@@ -10,16 +10,15 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
-from skorch import NeuralNet, NeuralNetClassifier
 from torch import nn
 
 from ..exceptions import ExportError
 from ..export import load_quantized, save_quantized
-from ..quantizers import resolve_quantization
+from ..quantizers import PACT, prepare_activations, resolve_quantization
 from ..training import (
-    SmallNetwork,
     build_net,
     check_estimator_parameter,
+    default_sizes,
     initialize_net,
     is_regression,
 )
@@ -27,7 +26,6 @@ from ..utils import RandomStream
 from ._first_stage import network_within
 
 _KIND = "MixedPrecisionQuantizer"
-_SIZES = ("n_inputs", "n_outputs", "n_hidden")
 _LEFT_OUT = ("estimator", "callback", "checkpoint", "device")
 
 
@@ -73,7 +71,8 @@ def what_else(quantizer: Any) -> dict[str, Any]:
     return {
         "kind": _KIND,
         "parameters": _plain_parameters(quantizer),
-        "network": _description(net),
+        "network": type(net.module_).__qualname__,
+        "sizes": default_sizes(net),
         "regression": is_regression(net),
         "classes": _labels(getattr(quantizer, "classes_", None)),
         "n_features": quantizer.n_features_in_,
@@ -84,6 +83,7 @@ def what_else(quantizer: Any) -> dict[str, Any]:
         "last_layer": quantizer._layer,
         "n_features_out": quantizer._n_features_out,
         "uses": quantizer._uses,
+        "activations": bool(quantizer.activation_bits_),
     }
 
 
@@ -129,7 +129,7 @@ def load_quantizer(
     net = _build(quantizer, extra, os.fspath(path))
     _load_state(net.module_, found.state, os.fspath(path))
     quantizer.estimator_ = net
-    quantizer._describe(found.quantized, extra["uses"], {})
+    quantizer._describe(net.module_, found.quantized, extra["uses"], {})
     quantizer.history_, quantizer._error = [], None
     quantizer.method_ = resolve_quantization(quantizer.method)
     return quantizer
@@ -157,18 +157,6 @@ def _has_objects(value: Any) -> bool:
     return isinstance(value, list) and not all(
         isinstance(entry, (int, float, str)) for entry in value
     )
-
-
-def _description(net: NeuralNet) -> dict[str, Any]:
-    """What is needed to build the network again, or to say which one it was."""
-    module = net.module_
-    description: dict[str, Any] = {"class": type(module).__qualname__}
-    default = type(net) is NeuralNetClassifier and type(module) is SmallNetwork
-    if default and isinstance(net.criterion_, nn.CrossEntropyLoss):
-        hidden, output = module.hidden, module.output
-        sizes = (hidden.in_features, output.out_features, hidden.out_features)
-        description["sizes"] = dict(zip(_SIZES, sizes, strict=True))
-    return description
 
 
 def _labels(values: np.ndarray | None) -> Any:
@@ -205,15 +193,14 @@ def _set_task(quantizer: Any, extra: Mapping[str, Any]) -> None:
     quantizer._examples = np.zeros((2, *shape), dtype=dtype)
 
 
-def _build(quantizer: Any, extra: Mapping[str, Any], path: str) -> NeuralNet:
+def _build(quantizer: Any, extra: Mapping[str, Any], path: str) -> Any:
     """A net that has been initialised, whose weights do not matter."""
-    description = extra["network"]
-    given = quantizer.estimator
-    if given is None and "sizes" not in description:
+    given, sizes = quantizer.estimator, extra["sizes"]
+    if given is None and sizes is None:
         raise ValueError(
-            f"estimator=None: {path} holds the weights of a {description['class']}, "
-            "which no file can build again; give the network that was quantized, as a "
-            "skorch net, a module or a class."
+            f"estimator=None: {path} holds the weights of a {extra['network']}, which "
+            "no file can build again; give the network that was quantized, as a skorch "
+            "net, a module or a class."
         )
     if is_regression(given) != extra["regression"]:
         kind = "regressor" if extra["regression"] else "classifier"
@@ -221,17 +208,20 @@ def _build(quantizer: Any, extra: Mapping[str, Any], path: str) -> NeuralNet:
             f"estimator must be a {kind}, as the one in {path}, but is "
             f"{type(given).__name__}."
         )
-    sizes = description.get("sizes", dict.fromkeys(_SIZES, 1))
+    needed = sizes or {"n_inputs": 1, "n_outputs": 1}  # which others have by themselves
     net = build_net(
         given,
-        n_inputs=sizes["n_inputs"],
-        n_outputs=sizes["n_outputs"],
+        n_inputs=needed["n_inputs"],
+        n_outputs=needed["n_outputs"],
         device=quantizer.device,
     )
     if given is None:
-        net.set_params(module__n_hidden=sizes["n_hidden"])
+        net.set_params(module__n_hidden=needed["n_hidden"])
     net.set_params(verbose=0)
     initialize_net(net, quantizer._examples, RandomStream(0))
+    if extra["activations"]:  # what kind they are of, and their ranges, is in the state
+        rows = torch.as_tensor(quantizer._examples).to(net.device or "cpu")
+        prepare_activations(net.module_, PACT(), rows, RandomStream(0))
     return net
 
 

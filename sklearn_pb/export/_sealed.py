@@ -13,7 +13,8 @@ from ..exceptions import ExportError
 MAGIC = b"\x93SKPBQ\r\n"  # no text, and damaged by transfer as text
 FORMAT = 1
 DIGEST_BYTES = 16
-# What headers are full of, so that short ones are packed as well as long ones.
+# What headers are full of, so that short ones are packed as well as long ones. Part of
+# the format: with other words its files cannot be read.
 WORDS = (
     b'"num_batches_tracked"],"running_var"],"running_mean"],["deflate",["sparse",'
     b'["digits",["constant",["raw",["empty"],"zeros","map"],"codes",0,0,0,0,"layers.'

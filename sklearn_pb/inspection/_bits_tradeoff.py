@@ -14,6 +14,7 @@ from ._last_step import find_fitted
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_MOST_TICKS = 8
 _UNITS = {
     "mean": "Mean bits a weight",
     "file": "Bits of the file a weight",
@@ -241,6 +242,9 @@ class BitsTradeoffDisplay:
             spread = curve.std if any(curve.std) else None
             self.lines_[name] = ax.errorbar(curve.bits, curve.mean, spread, **style)
         ax.set(xlabel=self.bits_name, ylabel=self.score_name)
+        found = sorted({bits for curve in self.curves.values() for bits in curve.bits})
+        if len(found) <= _MOST_TICKS and all(bits == round(bits, 2) for bits in found):
+            ax.set_xticks(found, [f"{bits:g}" for bits in found])
         ax.yaxis.set_major_formatter(lambda y, _: percent(y))
         ax.grid(axis="y", color="0.92")
         ax.set_axisbelow(True)

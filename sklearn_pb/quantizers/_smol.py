@@ -33,7 +33,7 @@ class Smol(Quantization):
     distance : float, default=20.0
         How far the logits s of the noise can travel in the search: its learning rate is
         this over the number of steps. From 8 bits to 2 it is 4.8.
-    penalty : float, default=0.2
+    penalty : float, default=0.02
         Price of one bit a weight, averaged over all weights, in units of the loss,
         where `PrecisionTarget` has none. With a target the price only begins with it.
 
@@ -64,7 +64,7 @@ class Smol(Quantization):
     Smol(distance=10.0)
     """
 
-    def __init__(self, *, distance: float = 20.0, penalty: float = 0.2) -> None:
+    def __init__(self, *, distance: float = 20.0, penalty: float = 0.02) -> None:
         self.distance = distance
         self.penalty = penalty
 
@@ -141,6 +141,8 @@ class SmolRun(QuantizationRun):
         for gradient, own in zip(gradients, kept, strict=True):
             if gradient is not None and own is not None:
                 gradient.mul_(own != 0)
+        if not all(g is None or bool(g.isfinite().all()) for g in gradients):
+            return  # of a loss that is about to end the run
         if self.bits is None:
             slope = self.noise.slope(gradients, self.scales.values)
             self.precisions.logits.grad = slope + self.price_slope()

@@ -329,6 +329,8 @@ def is_finished(net: NeuralNet) -> bool:
     finished : bool
         False where it was interrupted.
     """
+    if net.history and "phase" not in net.history[-1]:  # an epoch that was broken off
+        return False
     return len(net.history) >= net.max_epochs or any(
         (isinstance(callback, Report) and callback.stopped)
         or (

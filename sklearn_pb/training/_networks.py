@@ -32,11 +32,12 @@ class SmallNetwork(nn.Module):
     def __init__(self, n_inputs: int, n_outputs: int, n_hidden: int = 100) -> None:
         super().__init__()
         self.hidden = nn.Linear(n_inputs, n_hidden)
+        self.activation = nn.ReLU()
         self.output = nn.Linear(n_hidden, n_outputs)
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Return logits of shape (n, n_outputs)."""
-        return self.output(torch.relu(self.hidden(X.flatten(1))))
+        return self.output(self.activation(self.hidden(X.flatten(1))))
 
 
 def is_regression(estimator: Any) -> bool:
@@ -161,6 +162,30 @@ def build_net(
         verbose=0,
         **options,
     )
+
+
+def default_sizes(net: NeuralNet) -> dict[str, int] | None:
+    """Return the sizes of a default network, from which it can be built again.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        Initialised.
+
+    Returns
+    -------
+    sizes : dict of str to int or None
+        The parameters of `SmallNetwork`; None for a net of any other kind.
+    """
+    module = net.module_
+    plain = type(net) is NeuralNetClassifier and type(module) is SmallNetwork
+    if not plain or not isinstance(net.criterion_, nn.CrossEntropyLoss):
+        return None
+    return {
+        "n_inputs": module.hidden.in_features,
+        "n_outputs": module.output.out_features,
+        "n_hidden": module.hidden.out_features,
+    }
 
 
 def initialize_net(net: NeuralNet, X: Any, stream: RandomStream) -> Any:

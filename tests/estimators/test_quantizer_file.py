@@ -141,6 +141,17 @@ def test_binary_net(path, iris):
     assert_same(MixedPrecisionQuantizer.load(path, net), saved, X)
 
 
+@pytest.mark.parametrize("activations", ["pact", "smol"])
+def test_activations(path, iris, activations):
+    saved = MixedPrecisionQuantizer(
+        method="lsq", activations=activations, random_state=0
+    ).fit(*iris)
+    saved.save(path)
+    loaded = MixedPrecisionQuantizer.load(path)
+    assert_same(loaded, saved, iris[0])
+    assert loaded.activation_bits_ == saved.activation_bits_ != {}
+
+
 def test_tokens(path):
     X = np.random.default_rng(0).integers(0, 20, size=(60, 5))
     y = (X == 3).any(1).astype(int)

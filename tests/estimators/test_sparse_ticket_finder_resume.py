@@ -65,7 +65,7 @@ class Interrupt(Callback):
                 raise KeyboardInterrupt
 
 
-def net(**changes):
+def net(module=Tiny, **changes):
     callbacks = [LRScheduler(StepLR, step_size=1), Kill(), Interrupt()]
     settings = {
         "criterion": nn.CrossEntropyLoss,
@@ -80,7 +80,7 @@ def net(**changes):
         "callbacks": callbacks,
         "verbose": 0,
     }
-    return NeuralNetClassifier(Tiny, **{**settings, **changes})
+    return NeuralNetClassifier(module, **{**settings, **changes})
 
 
 def finder(search="imp", estimator=None, **changes):
@@ -156,12 +156,20 @@ def test_stored_weights_survive(iris, tmp_path, rewind):
     same(fresh(checkpoint=tmp_path).fit(*iris), fresh().fit(*iris))
 
 
-@pytest.mark.parametrize("method, n_calls", [("forget", 5), ("done", 4)])
-def test_stopped_between_rounds(iris, tmp_path, monkeypatch, method, n_calls):
+@pytest.mark.parametrize(
+    "method, calls",
+    [
+        ("forget", [2, 4]),  # after the first round, and after a retraining
+        ("done", [2, 3]),
+        pytest.param("forget", [1, 3, 5], marks=SLOW),
+        pytest.param("done", [1, 4], marks=SLOW),
+    ],
+)
+def test_stopped_between_rounds(iris, tmp_path, monkeypatch, method, calls):
     """Whenever a job looks after its files."""
     count, kept = [0], getattr(JobFiles, method)
     alone = finder("continuous").fit(*iris)
-    for stop_at in range(1, n_calls + 1):
+    for stop_at in calls:
 
         def dying(self, *args, stop_at=stop_at):
             count[0] += 1
@@ -207,7 +215,7 @@ def test_a_seed_that_was_drawn_is_kept(iris, tmp_path):
     same(one, other)
 
 
-@pytest.mark.parametrize("backend", ["threading", "loky"])
+@pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=SLOW)])
 def test_it_goes_on_in_other_workers(iris, tmp_path, backend):
     search = Continuous(s_init=[0.0, 0.1])
     assert stopped(finder(search, checkpoint=tmp_path), iris, 13)
@@ -257,8 +265,8 @@ class TestOtherSearches:
         ids=str,
     )
     def test_settings(self, iris, tmp_path, changes, named):
-        finder(checkpoint=tmp_path, n_seeds=1, validation=140).fit(*iris)
-        other = finder(checkpoint=tmp_path, n_seeds=1, validation=140)
+        finder(checkpoint=tmp_path).fit(*iris)
+        other = finder(checkpoint=tmp_path)
         with pytest.raises(ValueError, match=f"is of another run.*{named}="):
             other.set_params(**changes).fit(*iris)
 
@@ -273,10 +281,10 @@ class TestOtherSearches:
     def test_weights_of_an_instance(self, iris, tmp_path):
         torch.manual_seed(0)
         module = Tiny()
-        finder(checkpoint=tmp_path, estimator=net(module=module)).fit(*iris)
+        finder(checkpoint=tmp_path, estimator=net(module)).fit(*iris)
         module.output.bias.data.add_(1)
         with pytest.raises(ValueError, match=r"is of another run: .*weights="):
-            finder(checkpoint=tmp_path, estimator=net(module=module)).fit(*iris)
+            finder(checkpoint=tmp_path, estimator=net(module)).fit(*iris)
 
     def test_no_folder(self, iris, tmp_path):
         (tmp_path / "file").write_text("")

@@ -38,9 +38,7 @@ class Quantizer(BaseEstimator):
 
     def fit(self, X, y):
         self.mean_bits_ = self.mean_bits
-        self.sizes_ = SimpleNamespace(
-            file_bits=10 * self.file_bits, weights=10
-        )
+        self.sizes_ = SimpleNamespace(file_bits=10 * self.file_bits, weights=10)
         self.quantized_ = {
             # four weights of one channel each: 0, 1, 2 and 2 bits
             "a.weight": quantized([[0], [-2], [3], [-1]], [[0], [1], [2], [2]]),
