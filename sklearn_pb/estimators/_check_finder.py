@@ -69,7 +69,12 @@ def check_finder(finder: Any) -> TicketSearch:
 
 
 def check_task(
-    finder: Any, net: Any, layout: MaskLayout, X: np.ndarray, y: np.ndarray
+    finder: Any,
+    search: TicketSearch,
+    net: Any,
+    layout: MaskLayout,
+    X: np.ndarray,
+    y: np.ndarray,
 ) -> None:
     """Raise if a network and its data are not for the settings.
 
@@ -77,6 +82,8 @@ def check_task(
     ----------
     finder : SparseTicketFinder
         Checked.
+    search : TicketSearch
+        Its own.
     net : skorch.NeuralNet
         Initialised.
     layout : MaskLayout
@@ -109,7 +116,7 @@ def check_task(
         )
     left = (1 - finder.prune_rate) ** finder.n_rounds
     sizes = layout.layers if finder.scope == "layer" else [layout.n_variables]
-    if round(max(sizes) * left) < 1:
+    if search.goes_by_rate and round(max(sizes) * left) < 1:
         raise ValueError(
             f"n_rounds={finder.n_rounds!r} with prune_rate={finder.prune_rate!r} "
             f"leaves none of {layout.n_variables} mask variables."

@@ -12,6 +12,9 @@ import numpy as np
 from ..constraints import split_count
 from ..utils import RandomStream
 
+# What a network estimator has learned from the data before any training.
+_LEARNED = ("classes_", "n_features_in_", "_keeps_integers", "_target_ndim")
+
 
 @dataclass(frozen=True, eq=False)
 class HeldRows:
@@ -48,6 +51,25 @@ class HeldRows:
         judge = copy.copy(self.judge)
         judge.estimator_ = net
         return float(self.scorer(judge, self.X, self.y))
+
+
+def without_fit(estimator: Any) -> Any:
+    """Return a copy of an estimator that predicts once it is given a net.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        It has checked its data, and may have been fitted before.
+
+    Returns
+    -------
+    judge : NetworkEstimator
+        For `HeldRows`; it shares the parameters and knows no names of columns.
+    """
+    judge = copy.copy(estimator)
+    names = (*estimator.get_params(deep=False), *_LEARNED)
+    judge.__dict__ = {k: v for k, v in vars(estimator).items() if k in names}
+    return judge.set_params(random_state=None)
 
 
 def held_out(

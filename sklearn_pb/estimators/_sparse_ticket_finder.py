@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,10 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_array
-from sklearn.utils.validation import (
-    check_consistent_length,
-    validate_data,
-)
+from sklearn.utils.validation import check_consistent_length, validate_data
 
 from ..masks import (
     Granularity,
@@ -41,12 +37,11 @@ from ..utils import RandomStream
 from ..utils._sklearn import Interval, StrOptions, fit_context
 from ._check_finder import check_finder, check_task
 from ._finder_runs import open_job_files
-from ._held_rows import HeldRows, held_out
+from ._held_rows import HeldRows, held_out, without_fit
 from ._network_estimator import NetworkEstimator, Rows, first_rows
 from ._transferred_ticket import TransferredTicket
 
 _SPLIT = 1 << 40  # address that no seed has
-_JUDGE = ("classes_", "n_features_in_", "_keeps_integers", "_target_ndim")
 
 
 @dataclass(frozen=True)
@@ -113,7 +108,8 @@ class SparseTicketFinder(NetworkEstimator, TransferredTicket):
     n_jobs : int, default=None
         Trainings at the same time, as in joblib: the dense network and the runs of all
         seeds first, then the retraining of all tickets. The results are the same for
-        any number, and for any backend.
+        any number and backend, to the last bit if torch has as many threads in each
+        worker (it is given one for networks of up to 50,000 parameters).
     checkpoint : str or pathlib.Path, default=None
         A folder that keeps the state of all trainings while `fit` goes. If it is there,
         `fit` goes on from it and finds the same tickets, bit for bit, as one that was
@@ -294,7 +290,8 @@ class SparseTicketFinder(NetworkEstimator, TransferredTicket):
             X_val, y_val = self._check_validation(X_val, y_val)
             data |= {"X_val": X_val, "y_val": y_val}
             files, stream = open_job_files(self, self.search_, data, stream)
-        held = HeldRows(self._judge(), check_scoring(self, self.scoring), X_val, y_val)
+        scorer = check_scoring(self, self.scoring)
+        held = HeldRows(without_fit(self), scorer, X_val, y_val)
         net = self._begin(rows, stream.child(0, 0))
         self._train(net, rows, stream, _Plan(self.search_, held, files, stream))
         return self
@@ -328,14 +325,6 @@ class SparseTicketFinder(NetworkEstimator, TransferredTicket):
                 raise ValueError(f"y_val has labels that y has not: {unknown!r}.")
         return self._cast(X), y
 
-    def _judge(self) -> SparseTicketFinder:
-        """A copy that predicts once it has a net, and knows nothing else."""
-        judge = copy.copy(self)
-        names = (*self.get_params(deep=False), *_JUDGE)
-        judge.__dict__ = {k: v for k, v in vars(self).items() if k in names}
-        judge.random_state = None
-        return judge
-
     def _fit_network(
         self, net: Any, rows: Rows, stream: RandomStream, course: _Plan
     ) -> None:
@@ -343,7 +332,7 @@ class SparseTicketFinder(NetworkEstimator, TransferredTicket):
         granularity = resolve_granularity(self.granularity)
         names = prunable_parameters(module, self.include, self.exclude)
         layout = granularity.layout(module, names, first_rows(module, rows.X))
-        check_task(self, net, layout, rows.X, rows.y)
+        check_task(self, course.search, net, layout, rows.X, rows.y)
         found = find_tickets(
             self._task(rows, layout, granularity.structured, course),
             course.search,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from sklearn.base import BaseEstimator, clone
@@ -43,9 +44,12 @@ class TicketSearch(BaseEstimator, ABC):
     ----------
     rewinds : bool
         Whether the weights go back to the stored ones between rounds.
+    goes_by_rate : bool
+        Whether the pruning rate says how many variables a ticket keeps.
     """
 
     rewinds: bool
+    goes_by_rate: ClassVar[bool] = False
 
     @property
     @abstractmethod

@@ -190,6 +190,8 @@ class Sequential(_Annealed):
     Sequential(beta_final=100)
     """
 
+    goes_by_rate = True
+
     def __init__(
         self,
         *,

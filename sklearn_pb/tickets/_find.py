@@ -30,8 +30,6 @@ class Found:
         Scores of the dense network, by seed.
     chosen : Ticket
         The one that is taken.
-    variables : torch.Tensor of bool, shape (d,)
-        Its mask.
     weights : dict of str to torch.Tensor
         State of the network after its retraining.
     history : list of dict
@@ -43,7 +41,6 @@ class Found:
     tickets: list[Ticket]
     dense_scores: list[float]
     chosen: Ticket
-    variables: torch.Tensor
     weights: dict[str, torch.Tensor]
     history: list[dict[str, Any]]
     n_epochs: dict[str, int]
@@ -116,7 +113,6 @@ def find_tickets(
         tickets,
         dense_scores,
         tickets[chosen["number"]],
-        candidates[chosen["number"]].variables,
         chosen["weights"],
         chosen["history"],
         {

@@ -32,6 +32,8 @@ class IterativeMagnitude(TicketSearch):
     'imp-continued'
     """
 
+    goes_by_rate = True
+
     def __init__(
         self, criterion: str | Criterion = "l2", *, rewinds: bool = True
     ) -> None:

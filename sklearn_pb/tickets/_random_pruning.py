@@ -22,6 +22,7 @@ class RandomPruning(TicketSearch):
     """
 
     rewinds = True
+    goes_by_rate = True
 
     @property
     def name(self) -> str:

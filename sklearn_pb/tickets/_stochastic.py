@@ -29,16 +29,16 @@ class Stochastic(TicketSearch):
     derivative : bool, default=True
         Whether the slope by the mask is multiplied by the derivative of the sigmoid on
         its way to s.
-    penalty : float or "auto", default=1e-8
-        Price of a kept weight, in units of the cost; "auto" takes a tenth of the mean
-        slope of the cost by the mask.
+    penalty : float or "auto", default="auto"
+        Price of a kept weight, as for `Continuous`.
     rewinds : bool, default=False
         Whether weights go back to the stored ones between rounds.
 
     Notes
     -----
-    Savarese (2025), algorithm 4 with the values of section 4.5.4, after Zhou et al.
-    (2019).
+    Savarese (2025), algorithm 4, after Zhou et al. (2019), with `s_init` and learning
+    rate of section 4.5.4. Its penalty is 1e-8, which removes little more than the noise
+    of the gradients does.
 
     Examples
     --------
@@ -54,7 +54,7 @@ class Stochastic(TicketSearch):
         learning_rate: float = 20.0,
         optimizer: str = "sgd",
         derivative: bool = True,
-        penalty: float | str = 1e-8,
+        penalty: float | str = "auto",
         rewinds: bool = False,
     ) -> None:
         self.s_init = s_init

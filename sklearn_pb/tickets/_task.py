@@ -186,6 +186,7 @@ class TicketTask:
             rescale=False,
             logits=logits,
             keeps_end=True,
+            name="SparseTicketFinder",
         )
         file = None if self.files is None else self.files.running(name)
         course = Course(file=file, verbose=max(0, int(self.verbose) - 1))

@@ -53,6 +53,8 @@ class MaskingOptions:
         for good. None leaves it to the method.
     keeps_end : bool, default=False
         Whether the fit tells where the search and the weights have ended.
+    name : str, default="MaskPruner"
+        What lines of progress begin with.
     """
 
     method: Method
@@ -64,6 +66,7 @@ class MaskingOptions:
     rescale: bool
     logits: torch.Tensor | None = None
     keeps_end: bool = False
+    name: str = "MaskPruner"
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,7 @@ def fit_masked(
         inputs: Any = X
         if sample_weight is not None:
             inputs = stack.enter_context(weighted_loss(net, X, sample_weight))
-        error = go_through(run, inputs, y, course, "MaskPruner")
+        error = go_through(run, inputs, y, course, options.name)
         end = _end(training) if options.keeps_end else None
         paused = bake(run, whole=course.epochs is None)
     assert masked.mask is not None

@@ -479,6 +479,12 @@ class TestNetworks:
         assert "seed 0, imp: round 2 of 2, 64.29" in lines[2]
 
 
+def test_continuous_search_goes_by_no_rate(iris):
+    """What a rate would leave does not matter to it."""
+    fitted = finder("continuous", quick_net(max_epochs=1), n_rounds=3, prune_rate=0.9)
+    assert len(fitted.fit(*iris).tickets_) == 3
+
+
 class TestErrors:
     @pytest.mark.parametrize(
         "params, message",
