@@ -3,17 +3,17 @@
 Give each weight the bits that it needs
 ==========================================
 
-A network with one hidden layer learns scikit-learn's embedded digits while the number of
-bits of its weights is learned beside them. How few bits are enough, where do they go, and
-how large is the file?
+A network with one hidden layer learns scikit-learn's embedded digits while the number
+of bits of its weights is learned beside them. How few bits are enough, where do they
+go, and how large is the file?
 """
 
 # %%
 # Two bits a weight
 # -----------------
-# `MixedPrecisionQuantizer` is a classifier like any other. It ends with the mean of bits
-# that we ask for; which channels get more and which get less is learned, by the noise
-# that they can bear. Weights that come out as zero have no bits at all.
+# `MixedPrecisionQuantizer` is a classifier like any other. It ends with the mean of
+# bits that we ask for; which channels get more and which get less is learned, by the
+# noise that they can bear. Weights that come out as zero have no bits at all.
 
 from tempfile import TemporaryDirectory
 
@@ -67,9 +67,9 @@ BitsTradeoffDisplay.from_cv_results(search)
 # %%
 # Prune, quantize, save
 # ---------------------
-# A pruner in place of the network is fitted first, and its zeros stay. The file holds all
-# that is needed to predict, the labels too; what is loaded predicts the same, bit for
-# bit.
+# A pruner in place of the network is fitted first, and its zeros stay. The file holds
+# all that is needed to predict, the labels too; what is loaded predicts the same, bit
+# for bit.
 
 chain = MixedPrecisionQuantizer(
     MaskPruner(sparsity=0.9), target_bits=0.3, random_state=0
