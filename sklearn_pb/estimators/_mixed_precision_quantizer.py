@@ -18,6 +18,7 @@ from ..quantizers._scales import SCALES
 from ..training import Course, QuantizingOptions, fit_quantized
 from ..utils import RandomStream
 from ..utils._sklearn import HasMethods, Interval, StrOptions, fit_context
+from ._byte_target import for_codes
 from ._check_quantizer import check_quantizer, precision_options, target_of
 from ._exported_network import N_EXAMPLES
 from ._first_stage import (
@@ -62,7 +63,8 @@ around one, default=None
         Mean bits a weight to end with, zeros counted with 0 bits. For a method that
         does not search, the bits of all weights.
     target_bytes : float, default=None
-        Bytes that the quantized weights are to have in the file.
+        Bytes of the file that `save` writes, with everything in it but the precisions
+        of quantized activations.
     target_energy : float, default=None
         Energy of the multiplications, relative to a network with weights of one bit;
         see `sklearn_pb.quantizers.estimate_energy`.
@@ -303,10 +305,12 @@ around one, default=None
         names = prunable_parameters(module, self.include, self.exclude)
         uses = weight_uses(module, first_rows(module, rows.X))
         masks = getattr(getattr(self, "first_stage_", None), "masks_", {})
+        self._examples = rows.X[:N_EXAMPLES].copy()
+        self._uses = {name: uses[name] for name in names}
         options = QuantizingOptions(
             method=self.method_,
             precision=precision_options(self),
-            target=target_of(self),
+            target=for_codes(target_of(self), self, net, names),
             granularity=self.granularity,
             finetune=self.finetune,
             alive=masks,
@@ -319,7 +323,5 @@ around one, default=None
             fit = fit_quantized(
                 net, names, rows.X, rows.y, options, stream, rows.sample_weight, course
             )
-        uses = {name: uses[name] for name in names}
-        self._describe(module, fit.quantized, uses, masks)
+        self._describe(module, fit.quantized, self._uses, masks)
         self.history_, self._error = fit.history, fit.error
-        self._examples = rows.X[:N_EXAMPLES].copy()

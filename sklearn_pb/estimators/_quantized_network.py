@@ -81,9 +81,9 @@ class QuantizedNetwork(ExportedNetwork):
     def sizes_(self) -> QuantizedSizes:
         """What the network takes, by three honest counts; made when first asked for."""
         if self._sizes is None:
-            self._sizes = quantized_sizes(
-                self.estimator_.module_, self.quantized_, what_else(self)
-            )
+            net = self.estimator_
+            else_ = what_else(self, net)
+            self._sizes = quantized_sizes(net.module_, self.quantized_, else_)
         return self._sizes
 
     def save(self, path: str | os.PathLike[str]) -> None:

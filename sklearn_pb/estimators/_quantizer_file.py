@@ -46,16 +46,20 @@ def save_quantizer(path: str | os.PathLike[str], quantizer: Any) -> None:
     """
     check_is_fitted(quantizer)
     module = quantizer.estimator_.module_
-    save_quantized(path, module, quantizer.quantized_, what_else(quantizer))
+    save_quantized(
+        path, module, quantizer.quantized_, what_else(quantizer, quantizer.estimator_)
+    )
 
 
-def what_else(quantizer: Any) -> dict[str, Any]:
+def what_else(quantizer: Any, net: Any) -> dict[str, Any]:
     """Return what the file of a quantizer holds beside its network.
 
     Parameters
     ----------
     quantizer : MixedPrecisionQuantizer
-        Fitted.
+        Fitted, or about to be: lengths are then right, not all values.
+    net : skorch net
+        Its network.
 
     Returns
     -------
@@ -67,7 +71,6 @@ def what_else(quantizer: Any) -> dict[str, Any]:
     TypeError
         If the labels are of a kind that could only be pickled.
     """
-    net = quantizer.estimator_
     return {
         "kind": _KIND,
         "parameters": _plain_parameters(quantizer),
@@ -81,9 +84,9 @@ def what_else(quantizer: Any) -> dict[str, Any]:
         "integers": bool(quantizer._keeps_integers),
         "target_ndim": getattr(quantizer, "_target_ndim", 1),
         "last_layer": quantizer._layer,
-        "n_features_out": quantizer._n_features_out,
+        "n_features_out": getattr(quantizer, "_n_features_out", 0),
         "uses": quantizer._uses,
-        "activations": bool(quantizer.activation_bits_),
+        "activations": bool(getattr(quantizer, "activation_bits_", False)),
     }
 
 

@@ -14,7 +14,7 @@ from ..schedules import ExponentialSharpness
 from ..utils import RandomStream, check_choice, check_number
 from ._base import RoundEnd, TicketSearch, check_common
 
-RESETS = ("all", "lower")
+RESETS = ("lower", "all")
 
 
 class _Annealed(TicketSearch):
@@ -172,16 +172,17 @@ class Sequential(_Annealed):
         How s steps, see `sklearn_pb.methods.Continuation`.
     penalty : float or "auto", default="auto"
         Price of a kept weight, as for `Continuous`.
-    reset : {"all", "lower"}, default="all"
-        Where the s that are left start the next round: "all" at `s_init`; "lower" at
-        min(beta s, s_init), so that what was suppressed and yet not removed stays
-        suppressed.
+    reset : {"lower", "all"}, default="lower"
+        Where the s that are left start the next round: "lower" at min(beta s, s_init),
+        so that what was suppressed and yet not removed stays so and goes next; "all"
+        at `s_init`.
     rewinds : bool, default=False
         Whether weights go back to the stored ones between rounds.
 
     Notes
     -----
-    Savarese (2025), section 4.5.5, which does not say how s is reset.
+    Savarese (2025), section 4.5.5, which does not say how s is reset: "lower" is as in
+    algorithm 2. We saw little difference between the two.
 
     Examples
     --------
@@ -200,7 +201,7 @@ class Sequential(_Annealed):
         learning_rate: float = 0.01,
         optimizer: str = "rmsprop",
         penalty: float | str = "auto",
-        reset: str = "all",
+        reset: str = "lower",
         rewinds: bool = False,
     ) -> None:
         self.s_init = s_init

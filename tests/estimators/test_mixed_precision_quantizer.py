@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.datasets import load_iris, make_regression
+from sklearn.datasets import load_digits, load_iris, make_regression
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -171,6 +171,16 @@ def test_a_target_of_bits_is_met(iris, granularity):
     close = 0.2 if granularity in ("layer", "channel") else 0.02
     assert measured == pytest.approx(target, rel=close)
     assert measured <= target * 1.02
+
+
+def test_a_target_of_bytes_is_that_of_the_file(tmp_path):
+    X, y = load_digits(return_X_y=True)
+    quantizer = MixedPrecisionQuantizer(target_bytes=2500, random_state=0)
+    quantizer.fit(X[:900] / 16, y[:900]).save(tmp_path / "net.skpb")
+    size = (tmp_path / "net.skpb").stat().st_size
+    assert size == quantizer.sizes_.file_bytes
+    assert size == pytest.approx(2500, rel=0.02)
+    assert quantizer.score(X[900:] / 16, y[900:]) > 0.85
 
 
 def test_what_is_told_of_the_codes(fitted):
@@ -426,6 +436,7 @@ class TestErrors:
             ({"granularity": "row"}, r"'granularity' parameter.*channel"),
             ({"target_bits": 2, "target_bytes": 500}, r"target_bits=2 and target_byt"),
             ({"target_bits": -1}, r"'target_bits' parameter"),
+            ({"target_bytes": 99}, r"target_bytes=99 is too little.*\d+ bytes"),
             ({"target_bits": 40}, r"target_bits=40 .*between 0 and 16"),
             (
                 {"target_bits": 0.5, "zero_precision": False},

@@ -286,6 +286,16 @@ class TestOtherSearches:
         with pytest.raises(ValueError, match=r"is of another run: .*weights="):
             finder(checkpoint=tmp_path, estimator=net(module)).fit(*iris)
 
+    def test_files_of_single_jobs(self, iris, tmp_path):
+        """A file from another folder does not pass for one's own."""
+        finder(checkpoint=tmp_path / "one").fit(*iris)
+        other = finder(checkpoint=tmp_path / "two", random_state=1)
+        assert stopped(other, iris, 0)
+        name = "dense-seed0.pt"
+        (tmp_path / "one" / name).rename(tmp_path / "two" / name)
+        with pytest.raises(ValueError, match=r"is of another run: .*random_state="):
+            other.fit(*iris)
+
     def test_no_folder(self, iris, tmp_path):
         (tmp_path / "file").write_text("")
         for path in (tmp_path / "file", tmp_path / "nowhere" / "else"):

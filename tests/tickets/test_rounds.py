@@ -159,6 +159,14 @@ class TestMasks:
             layers = [int(part.sum()) for part in v.split([30, 18])]
             assert layers == [round(30 * 0.85**r), round(18 * 0.85**r)]
 
+    def test_random_tickets_of_seeds_differ(self):
+        search = SEARCHES["random"]()
+        one, other = (
+            search_rounds(make_task(), search, "random", seed, 0)["variables"]
+            for seed in (0, 1)
+        )
+        assert all(not torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
     def test_ties_change_no_count(self, monkeypatch):
         """All weights as large as each other: none too many goes."""
         task = make_task(net(lr=0.0), n_rounds=3)

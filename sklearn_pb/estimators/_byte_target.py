@@ -1,0 +1,80 @@
+"""From the bytes that a file may have to those that are left for codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..export import quantized_sizes
+from ..quantizers import (
+    PrecisionTarget,
+    QuantizedTensor,
+    coded_bits,
+    quantize_smol,
+    smol_codes,
+)
+from ._quantizer_file import what_else
+
+_BITS = 3  # of the weights in a file that is made to see what it has beside them
+
+
+def for_codes(
+    target: PrecisionTarget, quantizer: Any, net: Any, names: Sequence[str]
+) -> PrecisionTarget:
+    """Return a target for the codes alone, given one for the whole file.
+
+    Parameters
+    ----------
+    target : PrecisionTarget
+        What the file of an estimator is to end with.
+    quantizer : MixedPrecisionQuantizer
+        The estimator, in its `fit`.
+    net : skorch net
+        Initialised.
+    names : sequence of str
+        The parameters that are quantized.
+
+    Returns
+    -------
+    target : PrecisionTarget
+        The same for other units than bytes.
+
+    Raises
+    ------
+    ValueError
+        If everything else takes as many bytes.
+    """
+    if target.unit != "bytes" or target.value is None:
+        return target
+    beside = _bytes_beside(quantizer, net, names)
+    if target.value <= beside:
+        raise ValueError(
+            f"target_bytes={quantizer.target_bytes!r} is too little: what is not "
+            f"quantized, and the header of the file, take {beside:.0f} bytes."
+        )
+    return replace(target, value=target.value - beside)
+
+
+def _bytes_beside(quantizer: Any, net: Any, names: Sequence[str]) -> float:
+    """Bytes of a file that codes do not account for."""
+    module = deepcopy(net.module_).cpu()
+    quantized = {name: _rounded_(module.get_parameter(name)) for name in names}
+    sizes = quantized_sizes(module, quantized, what_else(quantizer, net))
+    return sizes.file_bytes - coded_bits(list(quantized.values())) / 8
+
+
+@torch.no_grad()
+def _rounded_(weight: nn.Parameter) -> QuantizedTensor:
+    """Codes of a few bits for a weight, which is made what they stand for."""
+    bits = torch.tensor(_BITS, dtype=torch.uint8)
+    largest = weight.abs().max().float()
+    scale = torch.where(largest > 0, largest / 2, 1.0)  # values lie within 2
+    codes = smol_codes(quantize_smol(weight.float() / scale, bits), bits, _BITS)
+    quantized = QuantizedTensor(codes, scale * 2 ** (1 - _BITS), bits)
+    weight.copy_(quantized.dequantize())
+    return quantized
