@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from ..utils import RandomStream, check_number
 from ._check_pruner import check_device
 
 MOST_BITS = 16
+_AMPLE = 1e6  # bytes
 TARGETS = {"target_bits": "bits", "target_bytes": "bytes", "target_energy": "energy"}
 
 
@@ -146,6 +148,8 @@ def _rehearse(
 ) -> None:
     """Begin a run with one weight: what settings a method refuses comes to light."""
     weight = torch.ones(1, 1)
+    if target.unit == "bytes":  # which one weight can have too few of
+        target = replace(target, value=_AMPLE)
     space = QuantizationSpace(
         weights=[weight],
         groups=[PrecisionGroups(weight.shape, granularity)],
