@@ -6,6 +6,7 @@ __all__ = [
     "NonFiniteLossError",
     "NothingToPruneError",
     "ObjectiveError",
+    "PrecisionWarning",
     "SparsityWarning",
 ]
 
@@ -28,6 +29,10 @@ class NonFiniteLossError(FloatingPointError):
 
 class SparsityWarning(UserWarning):
     """A learned mask was far from the target density when it was cut to it."""
+
+
+class PrecisionWarning(UserWarning):
+    """A quantized network is far from the size or the energy that was asked for."""
 
 
 class InstanceError(ValueError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -64,8 +64,16 @@ def _bytes_beside(quantizer: Any, net: Any, names: Sequence[str]) -> float:
     """Bytes of a file that codes do not account for."""
     module = deepcopy(net.module_).cpu()
     quantized = {name: _rounded_(module.get_parameter(name)) for name in names}
-    sizes = quantized_sizes(module, quantized, what_else(quantizer, net))
+    sizes = quantized_sizes(module, quantized, what_else(_as_if_new(quantizer), net))
     return sizes.file_bytes - coded_bits(list(quantized.values())) / 8
+
+
+def _as_if_new(quantizer: Any) -> Any:
+    """A copy without what an earlier `fit` has found and this one has not, yet."""
+    new = copy(quantizer)
+    for name in ("activation_bits_", "_n_features_out", "_uncounted_bits"):
+        new.__dict__.pop(name, None)
+    return new
 
 
 @torch.no_grad()

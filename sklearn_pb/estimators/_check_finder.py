@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -39,21 +41,11 @@ def check_finder(finder: Any) -> TicketSearch:
             f"granularity={finder.granularity!r} fixes the sparsity of every mask, so "
             "that rounds have nothing to remove; use MaskPruner."
         )
-    if isinstance(finder.validation, float):
-        check_number(
-            finder.validation,
-            "validation",
-            low=0,
-            high=1,
-            low_open=True,
-            high_open=True,
-        )
-    else:
-        check_number(finder.validation, "validation", low=1, integer=True)
-    if isinstance(finder.controls, str):
+    _check_validation(finder.validation)
+    if isinstance(finder.controls, str) or not isinstance(finder.controls, Iterable):
         raise TypeError(
             f"controls={finder.controls!r} must be a list or tuple of names, such as "
-            f"({finder.controls!r},)."
+            "('fresh',)."
         )
     for control in finder.controls:
         check_choice(control, "controls", CONTROLS)
@@ -66,6 +58,16 @@ def check_finder(finder: Any) -> TicketSearch:
             "must be left at its default."
         )
     return search
+
+
+def _check_validation(validation: object) -> None:
+    fraction = isinstance(validation, Real) and not isinstance(validation, Integral)
+    if fraction:
+        check_number(
+            validation, "validation", low=0, high=1, low_open=True, high_open=True
+        )
+    else:
+        check_number(validation, "validation", low=1, integer=True)
 
 
 def check_task(

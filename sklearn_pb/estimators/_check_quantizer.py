@@ -1,12 +1,14 @@
-"""What must be right about the settings of a quantizer before any work."""
+"""What must be right about a quantizer: its settings before, its target after."""
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
 import torch
 
+from ..exceptions import PrecisionWarning
 from ..quantizers import (
     PrecisionGroups,
     PrecisionOptions,
@@ -16,11 +18,12 @@ from ..quantizers import (
     resolve_activations,
     resolve_quantization,
 )
+from ..quantizers._codes import MOST_BITS, check_widths
 from ..utils import RandomStream, check_number
 from ._check_pruner import check_device
 
-MOST_BITS = 16
 _AMPLE = 1e6  # bytes
+_FAR = 0.1  # from a target, as a fraction of it
 TARGETS = {"target_bits": "bits", "target_bytes": "bytes", "target_energy": "energy"}
 
 
@@ -45,7 +48,8 @@ def check_quantizer(quantizer: Any) -> Quantization:
         If a setting is out of its range or has no effect, or there is no such device.
     """
     check_device(quantizer.device)
-    _check_widths(quantizer.widths)
+    widths = quantizer.widths
+    check_widths(None if widths is None else list(widths))
     method = resolve_quantization(quantizer.method)
     resolve_activations(quantizer.activations)
     target, options = target_of(quantizer), precision_options(quantizer)
@@ -113,15 +117,30 @@ def precision_options(quantizer: Any) -> PrecisionOptions:
     )
 
 
-def _check_widths(widths: Any) -> None:
-    if widths is None:
+def warn_if_missed(quantizer: Any) -> None:
+    """Warn where a method that learns precisions has ended far from its target.
+
+    Parameters
+    ----------
+    quantizer : MixedPrecisionQuantizer
+        Fitted.
+    """
+    target = target_of(quantizer)
+    if target.value is None or not quantizer.method_.learns_precision:
         return
-    for width in widths:
-        check_number(width, "widths", low=1, high=MOST_BITS, integer=True)
-    if not len(widths) or list(widths) != sorted(set(widths)):
-        raise ValueError(
-            f"widths={widths!r} must be at least one number of bits, each larger than "
-            "the one before, such as (1, 2, 4, 8)."
+    if target.unit == "bytes":
+        found = float(quantizer.sizes_.file_bytes)
+    else:
+        bits, energy = quantizer.mean_bits_, quantizer.energy_.energy
+        found = bits if target.unit == "bits" else energy
+    if abs(found / target.value - 1) > _FAR:
+        warnings.warn(
+            f"target_{target.unit}={target.value:g} was missed: it is {found:.4g}. "
+            "Whole numbers of bits do not come closer with "
+            f"granularity={quantizer.granularity!r} and widths={quantizer.widths!r}, "
+            f"and {quantizer.sparsity_:.0%} of the weights are zero.",
+            PrecisionWarning,
+            stacklevel=4,
         )
 
 
@@ -129,7 +148,7 @@ def _check_reach(quantizer: Any, target: PrecisionTarget) -> None:
     """Raise if no network can have so few or so many bits."""
     if target.value is None or target.unit != "bits":
         return
-    widths = quantizer.widths or (1, MOST_BITS)
+    widths = (1, MOST_BITS) if quantizer.widths is None else quantizer.widths
     least = 0 if quantizer.zero_precision else widths[0]
     if not least <= target.value <= widths[-1] or target.value == 0:
         raise ValueError(

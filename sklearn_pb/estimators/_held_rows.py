@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import check_scoring
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_consistent_length, validate_data
 
 from ..constraints import split_count
+from ..training import is_regression
 from ..utils import RandomStream
+from ._network_estimator import NetworkEstimator, Rows
 
 # What a network estimator has learned from the data before any training.
 _LEARNED = ("classes_", "n_features_in_", "_keeps_integers", "_target_ndim")
@@ -35,6 +40,36 @@ class HeldRows:
     X: np.ndarray
     y: np.ndarray
 
+    @classmethod
+    def of(cls, estimator: Any, X: np.ndarray, y: np.ndarray) -> HeldRows:
+        """Return the rows, with the scorer that an estimator asks for.
+
+        Parameters
+        ----------
+        estimator : NetworkEstimator
+            It has checked its data; has `scoring`.
+        X, y : numpy.ndarray
+            The rows, with their labels or values.
+
+        Returns
+        -------
+        held : HeldRows
+            It holds nothing that an earlier `fit` has found.
+
+        Raises
+        ------
+        ValueError
+            If `scoring` is unknown, or there is one row and R^2 to be computed.
+        """
+        scoring, regresses = estimator.scoring, is_regression(estimator.estimator)
+        if regresses and scoring in (None, "r2") and len(y) < 2:
+            raise ValueError(
+                f"scoring={scoring!r} is R^2, which needs two rows or more to judge "
+                f"on; there is {len(y)}."
+            )
+        judge = _without_fit(estimator)
+        return cls(judge, check_scoring(judge, scoring), X, y)
+
     def __call__(self, net: Any) -> float:
         """Return the score of a trained net.
 
@@ -53,23 +88,98 @@ class HeldRows:
         return float(self.scorer(judge, self.X, self.y))
 
 
-def without_fit(estimator: Any) -> Any:
-    """Return a copy of an estimator that predicts once it is given a net.
+def _without_fit(estimator: Any) -> Any:
+    """A copy of an estimator that predicts once it is given a net.
 
-    Parameters
-    ----------
-    estimator : NetworkEstimator
-        It has checked its data, and may have been fitted before.
-
-    Returns
-    -------
-    judge : NetworkEstimator
-        For `HeldRows`; it shares the parameters and knows no names of columns.
+    It shares the parameters and knows no names of columns.
     """
     judge = copy.copy(estimator)
     names = (*estimator.get_params(deep=False), *_LEARNED)
     judge.__dict__ = {k: v for k, v in vars(estimator).items() if k in names}
     return judge.set_params(random_state=None)
+
+
+def given_rows(
+    estimator: NetworkEstimator, rows: Rows, X: Any, y: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows to judge on that the user gave, checked and cast.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        It has checked its data.
+    rows : Rows
+        That data.
+    X, y : array-like
+        What the user gave as `X_val` and `y_val`.
+
+    Returns
+    -------
+    X, y : numpy.ndarray
+        Inputs, and labels or values.
+
+    Raises
+    ------
+    ValueError
+        If one is missing, or they are not like the data.
+    """
+    if X is None or y is None:
+        raise ValueError("X_val and y_val must be given together, or neither.")
+    X = validate_data(estimator, X, reset=False, allow_nd=True, dtype="numeric")
+    regresses = is_regression(estimator.estimator)
+    dtype = "numeric" if regresses else None
+    y = check_array(y, ensure_2d=False, allow_nd=True, dtype=dtype, input_name="y_val")
+    check_consistent_length(X, y)
+    if regresses and y.size * len(rows.y) != rows.y.size * len(y):
+        raise ValueError(
+            f"y_val has shape {y.shape}, which does not go with y of shape "
+            f"{rows.y.shape}."
+        )
+    if not regresses:
+        unknown = np.setdiff1d(y, estimator.classes_)
+        if len(unknown):
+            raise ValueError(f"y_val has labels that y has not: {unknown!r}.")
+    return estimator._cast(X), y
+
+
+def put_aside(
+    estimator: Any, rows: Rows, stream: RandomStream
+) -> tuple[Rows, np.ndarray, np.ndarray]:
+    """Return rows to train on, and rows to judge on.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        It has checked its data; has `validation`.
+    rows : Rows
+        That data.
+    stream : RandomStream
+        Where the choice is drawn.
+
+    Returns
+    -------
+    rows : Rows
+        To train on.
+    X, y : numpy.ndarray
+        Inputs, and labels or values, to judge on.
+
+    Raises
+    ------
+    ValueError
+        If there are too few rows, or none with a weight is left to train on.
+    """
+    classifies = not is_regression(estimator.estimator)
+    train, held = held_out(rows.y, estimator.validation, classifies, stream)
+    weight, y_held = rows.sample_weight, rows.y[held]
+    if weight is not None:
+        weight = weight[train]
+        if not weight.any():
+            raise ValueError(
+                "sample_weight is zero for every row that is left to train on; put "
+                "fewer rows aside (validation), or give X_val and y_val."
+            )
+    kept = replace(rows, X=rows.X[train], y=rows.y[train], sample_weight=weight)
+    return kept, rows.X[held], estimator.classes_[y_held] if classifies else y_held
 
 
 def held_out(

@@ -19,7 +19,12 @@ from ..training import Course, QuantizingOptions, fit_quantized
 from ..utils import RandomStream
 from ..utils._sklearn import HasMethods, Interval, StrOptions, fit_context
 from ._byte_target import for_codes
-from ._check_quantizer import check_quantizer, precision_options, target_of
+from ._check_quantizer import (
+    check_quantizer,
+    precision_options,
+    target_of,
+    warn_if_missed,
+)
 from ._exported_network import N_EXAMPLES
 from ._first_stage import (
     check_same_task,
@@ -51,8 +56,9 @@ around one, default=None
         net in one. What is given is not changed.
     method : str or Quantization, default="smol"
         How bits are found: "smol" learns them; "bsq" learns them by layer; "dorefa" and
-        "lsq" train with the bits that they are given, and "post-training" rounds a
-        network that has been trained. Or an object of `sklearn_pb.quantizers`.
+        "lsq" train with the bits that they are given, "pact" is "dorefa" with
+        activations of four bits, and "post-training" rounds a network that has been
+        trained. Or an object of `sklearn_pb.quantizers`.
     granularity : {"parameter", "block", "channel", "layer"}, default="channel"
         What shares a number of bits: nothing, 16 weights of an output channel, an
         output channel, or a layer.
@@ -149,6 +155,12 @@ around one, default=None
         last good state and predicts.
     NothingToPruneError
         In `fit`, when `include` and `exclude` leave nothing.
+
+    Warns
+    -----
+    PrecisionWarning
+        In `fit`, when the target was missed by more than a tenth: the granularity is
+        too coarse, or what a pruner has left cannot have so many bits.
 
     See Also
     --------
@@ -296,6 +308,7 @@ around one, default=None
         self._train(net, rows, stream, course)
         if self._error is not None:
             raise self._error
+        warn_if_missed(self)
         return self
 
     def _fit_network(
@@ -323,5 +336,5 @@ around one, default=None
             fit = fit_quantized(
                 net, names, rows.X, rows.y, options, stream, rows.sample_weight, course
             )
-        self._describe(module, fit.quantized, self._uses, masks)
+        self._describe(module, fit.quantized, self._uses, masks, fit.uncounted_bits)
         self.history_, self._error = fit.history, fit.error

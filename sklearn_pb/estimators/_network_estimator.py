@@ -160,7 +160,7 @@ class NetworkEstimator(
             X = X.astype(np.int64, copy=False)
         else:
             X = X.astype(np.float32, copy=False)
-        return X if X.flags.writeable else X.copy()  # torch wants writable memory
+        return _writable(X)
 
     def _encode_target(
         self, y: np.ndarray, classes: Any, first: bool
@@ -172,7 +172,7 @@ class NetworkEstimator(
                     f"classes={classes!r} must be None, as "
                     f"{type(self._network).__name__} is a regressor."
                 )
-            y = np.asarray(y, dtype=np.float32)
+            y = _writable(np.asarray(y, dtype=np.float32))
             if y.ndim == 2 and y.shape[1] == 1:
                 y = column_or_1d(y, warn=True)
             self._target_ndim = y.ndim
@@ -326,6 +326,11 @@ class NetworkEstimator(
             tags.estimator_type = "classifier"
             tags.classifier_tags = ClassifierTags()
         return tags
+
+
+def _writable(array: np.ndarray) -> np.ndarray:
+    """An array, or a copy of it, in memory that torch does not warn of."""
+    return array if array.flags.writeable else array.copy()
 
 
 def _check_sample_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray:

@@ -39,6 +39,7 @@ class QuantizedNetwork(ExportedNetwork):
         quantized: dict[str, QuantizedTensor],
         uses: dict[str, float],
         masks: dict[str, torch.Tensor],
+        uncounted_bits: int = 0,
     ) -> None:
         """Set the attributes that follow from the codes.
 
@@ -52,6 +53,8 @@ class QuantizedNetwork(ExportedNetwork):
             Multiplications of one weight of each for a row.
         masks : dict of str to torch.Tensor
             Of an earlier stage: True where it has left an entry.
+        uncounted_bits : int, default=0
+            Bits that a weight has besides those that its codes are counted with.
         """
         self.quantized_ = quantized
         counts = {name: codes.codes.numel() for name, codes in quantized.items()}
@@ -64,9 +67,11 @@ class QuantizedNetwork(ExportedNetwork):
         self.sparsity_ = zeros / total
         kept = {name: codes.codes != 0 for name, codes in quantized.items()}
         self.masks_ = {**masks, **kept}
+        self._uncounted_bits = uncounted_bits
         bits = [codes.bits.expand(codes.shape) for codes in quantized.values()]
         self.energy_: EnergyEstimate = estimate_energy(
-            bits, [uses[name] for name in quantized]
+            [own + uncounted_bits * (own > 0) for own in bits],
+            [uses[name] for name in quantized],
         )
         self.activation_bits_ = {
             name: part.mean_bits()

@@ -14,7 +14,7 @@ from torch import nn
 
 from ..exceptions import ExportError
 from ..export import load_quantized, save_quantized
-from ..quantizers import PACT, prepare_activations, resolve_quantization
+from ..quantizers import resolve_quantization, restore_activations
 from ..training import (
     build_net,
     check_estimator_parameter,
@@ -26,7 +26,14 @@ from ..utils import RandomStream
 from ._first_stage import network_within
 
 _KIND = "MixedPrecisionQuantizer"
-_LEFT_OUT = ("estimator", "callback", "checkpoint", "device")
+_LEFT_OUT = (
+    "estimator",
+    "callback",
+    "checkpoint",
+    "checkpoint_every",
+    "device",
+    "verbose",
+)
 
 
 def save_quantizer(path: str | os.PathLike[str], quantizer: Any) -> None:
@@ -71,6 +78,7 @@ def what_else(quantizer: Any, net: Any) -> dict[str, Any]:
     TypeError
         If the labels are of a kind that could only be pickled.
     """
+    uncounted = getattr(quantizer, "_uncounted_bits", 0)
     return {
         "kind": _KIND,
         "parameters": _plain_parameters(quantizer),
@@ -87,6 +95,7 @@ def what_else(quantizer: Any, net: Any) -> dict[str, Any]:
         "n_features_out": getattr(quantizer, "_n_features_out", 0),
         "uses": quantizer._uses,
         "activations": bool(getattr(quantizer, "activation_bits_", False)),
+        **({"uncounted_bits": uncounted} if uncounted else {}),
     }
 
 
@@ -130,9 +139,12 @@ def load_quantizer(
     quantizer = cls(estimator=network, device=device, **extra["parameters"])
     _set_task(quantizer, extra)
     net = _build(quantizer, extra, os.fspath(path))
+    if extra["activations"]:
+        restore_activations(net.module_, found.state)
     _load_state(net.module_, found.state, os.fspath(path))
     quantizer.estimator_ = net
-    quantizer._describe(net.module_, found.quantized, extra["uses"], {})
+    uncounted = extra.get("uncounted_bits", 0)
+    quantizer._describe(net.module_, found.quantized, extra["uses"], {}, uncounted)
     quantizer.history_, quantizer._error = [], None
     quantizer.method_ = resolve_quantization(quantizer.method)
     return quantizer
@@ -222,9 +234,6 @@ def _build(quantizer: Any, extra: Mapping[str, Any], path: str) -> Any:
         net.set_params(module__n_hidden=needed["n_hidden"])
     net.set_params(verbose=0)
     initialize_net(net, quantizer._examples, RandomStream(0))
-    if extra["activations"]:  # what kind they are of, and their ranges, is in the state
-        rows = torch.as_tensor(quantizer._examples).to(net.device or "cpu")
-        prepare_activations(net.module_, PACT(), rows, RandomStream(0))
     return net
 
 

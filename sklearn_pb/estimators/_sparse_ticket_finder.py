@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import check_scoring
-from sklearn.utils import check_array
-from sklearn.utils.validation import check_consistent_length, validate_data
 
 from ..masks import (
     Granularity,
@@ -32,12 +29,11 @@ from ..tickets import (
     find_tickets,
     preference,
 )
-from ..training import is_regression
 from ..utils import RandomStream
 from ..utils._sklearn import Interval, StrOptions, fit_context
 from ._check_finder import check_finder, check_task
 from ._finder_runs import open_job_files
-from ._held_rows import HeldRows, held_out, without_fit
+from ._held_rows import HeldRows, given_rows, put_aside
 from ._network_estimator import NetworkEstimator, Rows, first_rows
 from ._transferred_ticket import TransferredTicket
 
@@ -285,45 +281,22 @@ class SparseTicketFinder(NetworkEstimator, TransferredTicket):
         data = {"X": rows.X, "y": rows.y, "sample_weight": rows.sample_weight}
         if X_val is None and y_val is None:
             files, stream = open_job_files(self, self.search_, data, stream)
-            rows, X_val, y_val = self._put_aside(rows, stream)
+            rows, X_val, y_val = put_aside(self, rows, stream.child(_SPLIT))
         else:
-            X_val, y_val = self._check_validation(X_val, y_val)
+            X_val, y_val = given_rows(self, rows, X_val, y_val)
             data |= {"X_val": X_val, "y_val": y_val}
             files, stream = open_job_files(self, self.search_, data, stream)
-        scorer = check_scoring(self, self.scoring)
-        held = HeldRows(without_fit(self), scorer, X_val, y_val)
+        held = HeldRows.of(self, X_val, y_val)
         net = self._begin(rows, stream.child(0, 0))
         self._train(net, rows, stream, _Plan(self.search_, held, files, stream))
+        if self.select == "sparsest-matching" and self.sparsest_matching_ is None:
+            warnings.warn(
+                "no ticket scores as well as the dense network of its seed; the best "
+                "one is taken.",
+                UserWarning,
+                stacklevel=3,
+            )
         return self
-
-    def _put_aside(
-        self, rows: Rows, stream: RandomStream
-    ) -> tuple[Rows, np.ndarray, np.ndarray]:
-        """Rows to train on, and inputs and targets to judge on."""
-        classifies = not is_regression(self.estimator)
-        train, held = held_out(
-            rows.y, self.validation, classifies, stream.child(_SPLIT)
-        )
-        weight, y_held = rows.sample_weight, rows.y[held]
-        kept = replace(
-            rows,
-            X=rows.X[train],
-            y=rows.y[train],
-            sample_weight=None if weight is None else weight[train],
-        )
-        return kept, rows.X[held], self.classes_[y_held] if classifies else y_held
-
-    def _check_validation(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-        if X is None or y is None:
-            raise ValueError("X_val and y_val must be given together, or neither.")
-        X = validate_data(self, X, reset=False, allow_nd=True, dtype="numeric")
-        y = check_array(y, ensure_2d=False, dtype=None, input_name="y_val")
-        check_consistent_length(X, y)
-        if not is_regression(self.estimator):
-            unknown = np.setdiff1d(y, self.classes_)
-            if len(unknown):
-                raise ValueError(f"y_val has labels that y has not: {unknown!r}.")
-        return self._cast(X), y
 
     def _fit_network(
         self, net: Any, rows: Rows, stream: RandomStream, course: _Plan
@@ -337,7 +310,7 @@ class SparseTicketFinder(NetworkEstimator, TransferredTicket):
             self._task(rows, layout, granularity.structured, course),
             course.search,
             n_seeds=self.n_seeds,
-            controls=list(self.controls),
+            controls=list(dict.fromkeys(self.controls)),
             select=self.select,
             n_jobs=self.n_jobs,
         )
@@ -390,10 +363,3 @@ class SparseTicketFinder(NetworkEstimator, TransferredTicket):
             self.best_,
             self.ticket_,
         )
-        if self.select == "sparsest-matching" and self.sparsest_matching_ is None:
-            warnings.warn(
-                "no ticket scores as well as the dense network of its seed; the best "
-                "one is taken.",
-                UserWarning,
-                stacklevel=4,
-            )

@@ -115,8 +115,8 @@ def to_quantized_onnx(
     ValueError
         If `quantized` names no parameter, or the parameter has other values.
     ExportError
-        If steps vary along several axes, the network cannot be written as ONNX, or the
-        file does not compute the same.
+        If a quantized parameter is not of float32, its steps vary along several axes,
+        the network cannot be written as ONNX, or the file does not compute the same.
     ImportError
         If onnx is not installed.
 
@@ -189,11 +189,14 @@ def _checked_names(
                 f"quantized has {name!r}, which is no parameter of module."
             )
         values = every[name].detach().cpu()
-        if values.dtype != torch.float32 or not torch.equal(
-            values, weight.dequantize().cpu()
-        ):
+        if values.dtype != torch.float32:
+            raise ExportError(
+                f"{name!r} of module is of {values.dtype}; in ONNX, integers with "
+                "their steps stand for weights of float32."
+            )
+        if not torch.equal(values, weight.dequantize().cpu()):
             raise ValueError(
-                f"{name!r} of module must have the values, in float32, that "
+                f"{name!r} of module must have the values that "
                 "quantized[...].dequantize() gives."
             )
         axis_of_step(name, weight)

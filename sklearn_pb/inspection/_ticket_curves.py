@@ -68,7 +68,8 @@ def ticket_curves(
 
 def _label(name: str, search: str) -> str:
     """What a single run is called; the search may have the finder's name already."""
-    return search if search.startswith(name) else f"{name}: {search}"
+    has_it = not name or f"{search} ".startswith(f"{name} ")
+    return search if has_it else f"{name}: {search}"
 
 
 def _curve(

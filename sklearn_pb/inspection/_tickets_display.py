@@ -210,13 +210,20 @@ class TicketsDisplay:
         if not ax.xaxis_inverted():
             ax.invert_xaxis()
         self._place_ticks(ax)
-        ax.yaxis.set_major_formatter(lambda y, _: percent(y))
+        ax.yaxis.set_major_formatter(lambda y, _: self._shown(y))
         ax.grid(axis="y", color="0.92")
         ax.set_axisbelow(True)
         ax.spines[["top", "right"]].set_visible(False)
         ax.legend(frameon=False)
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+    def _shown(self, score: float, digits: int = 2) -> str:
+        """A score in per cent, if all are fractions of something."""
+        means = [mean for curve in self.curves.values() for mean in curve.mean]
+        if all(0 <= mean <= 1 for mean in (*means, *self.dense_scores)):
+            return percent(score, digits)
+        return f"{score:.3g}"
 
     def _draw_dense(self, ax: Axes) -> Any:
         mean = self.dense_score
@@ -225,7 +232,7 @@ class TicketsDisplay:
         std = float(np.std(self.dense_scores))
         if std:
             ax.axhspan(mean - std, mean + std, color="0.93", linewidth=0, zorder=0)
-        label = f"dense ({percent(mean, 1)})"
+        label = f"dense ({self._shown(mean, 1)})"
         return ax.axhline(mean, color="0.35", linestyle="--", linewidth=1, label=label)
 
     def _place_ticks(self, ax: Axes) -> None:

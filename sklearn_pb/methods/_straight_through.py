@@ -117,7 +117,9 @@ class StraightThroughSearch(LogitSearch):
         if not self._samples_last:
             return super().harden()
         sample = self._sample(self.space.stream.child(self.step, _LAST))
-        return self.space.quota.select(sample - 0.75 + self.probabilities() / 2)
+        scores = sample - 0.75 + self.probabilities() / 2
+        gone = self.logits == -torch.inf
+        return self.space.quota.select(scores.masked_fill_(gone, -torch.inf))
 
     def _gradient(
         self, function: Function | None, slope: torch.Tensor | None

@@ -103,7 +103,11 @@ class QuantizationRun(ABC):
         Whether precisions are final.
     strength : float or None
         The price of a bit now, averaged over weights; None without a price.
+    uncounted_bits : int
+        Bits that a weight has besides those that its codes are counted with.
     """
+
+    uncounted_bits = 0
 
     def __init__(self, space: QuantizationSpace) -> None:
         self.space = space

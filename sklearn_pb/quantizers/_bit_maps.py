@@ -7,10 +7,8 @@ from typing import Any
 
 import torch
 
-from ._codes import bits_of_codes
+from ._codes import MOST_BITS, bits_of_codes
 from ._quantized_tensor import QuantizedTensor
-
-MAX_PRECISION = 16
 
 
 def describe_bits(tensor: QuantizedTensor) -> tuple[list[Any], torch.Tensor | None]:
@@ -87,7 +85,7 @@ def _largest_precision(tensor: QuantizedTensor) -> int | None:
     place = int(codes.reshape(-1).ne(0).to(torch.uint8).argmax())
     code, own = (int(values.reshape(-1)[place]) for values in (codes, bits))
     largest = own + (code & -code).bit_length() - 1
-    if largest > MAX_PRECISION or int(codes.abs().max()) >= 2**largest:
+    if largest > MOST_BITS or int(codes.abs().max()) >= 2**largest:
         return None
     found = _greatest(bits_of_codes(codes, largest), tuple(tensor.bits.shape))
     return largest if torch.equal(found, tensor.bits) else None

@@ -48,7 +48,8 @@ class BSQ(Quantization):
     a straight line to it; what is too much at the end is cut where the squared error
     per bit is the least. Fine-tuning follows with clipped, rounded weights.
 
-    Bytes and energy count the sign in any case.
+    Bytes and energy count the sign in any case. So do bits where `widths` of the
+    estimator are given: these are what codes with their signs must fit into.
 
     Examples
     --------
@@ -96,7 +97,8 @@ class BSQRun(QuantizationRun):
 
     def __init__(self, space: QuantizationSpace, method: BSQ) -> None:
         super().__init__(space)
-        self._sign_bits = int(method.count_sign)
+        self._sign_bits = int(method.count_sign or bool(space.options.widths))
+        self.uncounted_bits = 1 - self._sign_bits
         self._adjustments = method.adjustments
         self._adjusted = 0  # how often until now
         price = space.target.penalty

@@ -151,7 +151,9 @@ def bits_of_codes(codes: torch.Tensor, largest: int) -> torch.Tensor:
     return (largest + 1 - exponent).mul_(codes != 0).to(torch.uint8)
 
 
-def zero_precision(values: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
+def zero_precision(
+    values: torch.Tensor, bits: torch.Tensor, band: float = 1.0
+) -> torch.Tensor:
     """Take the bits from those values that are as near to zero as to their code.
 
     These are the values of at most :math:`2^{-p}`, half of the smallest that p bits can
@@ -163,6 +165,8 @@ def zero_precision(values: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
         Weights in units of their scale.
     bits : torch.Tensor of uint8
         Bits of each, in a shape that broadcasts to that of the values.
+    band : float, default=1.0
+        How many times larger a value may be. With more than 1, zero is worse for some.
 
     Returns
     -------
@@ -183,7 +187,7 @@ def zero_precision(values: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
     tensor([0, 0, 2], dtype=torch.uint8)
     """
     half = power_of_two(-bits.to(torch.int32)).to(values.dtype)
-    return bits.to(torch.uint8) * (values.abs() > half)
+    return bits.to(torch.uint8) * (values.abs() > band * half)
 
 
 def real_precision(logits: torch.Tensor) -> torch.Tensor:
@@ -338,7 +342,8 @@ def check_widths(widths: Sequence[int] | None) -> None:
         check_number(width, "widths", low=1, high=MOST_BITS, integer=True)
     if not widths or list(widths) != sorted(set(widths)):
         raise ValueError(
-            f"widths={widths!r} must be at least one number of bits, and rising."
+            f"widths={widths!r} must be at least one number of bits, each larger than "
+            "the one before, such as (1, 2, 4, 8)."
         )
 
 

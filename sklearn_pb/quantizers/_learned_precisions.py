@@ -11,9 +11,9 @@ from ._base import QuantizationSpace
 from ._codes import (
     MOST_BITS,
     logits_of_bits,
-    power_of_two,
     precision_of_logits,
     real_precision,
+    zero_precision,
 )
 
 _GOLDEN = 0.6180339887498949
@@ -134,7 +134,6 @@ class LearnedPrecisions:
         for value, bits, alive in zip(values, whole, self.space.alive, strict=True):
             bits = bits.expand(value.shape)
             if options.zero_precision:
-                half = power_of_two(-bits.to(torch.int32)).to(value.dtype)
-                bits = bits * (value.abs() > how.band * half)
+                bits = zero_precision(value, bits, how.band)
             spread.append(bits if alive is None else bits * alive)
         return spread

@@ -108,6 +108,7 @@ def restore_activations(module: nn.Module, state: Mapping[str, torch.Tensor]) ->
     <All keys matched successfully>
     """
     replaced: dict[nn.Module, QuantizedActivation] = {}
+    device = next((p.device for p in module.parameters()), None)
     for name, child in module.named_modules():
         bits = state.get(f"{name}.bits")
         if type(child) in _REPLACED and bits is not None:
@@ -116,7 +117,7 @@ def restore_activations(module: nn.Module, state: Mapping[str, torch.Tensor]) ->
             replaced[child] = QuantizedActivation(function, reach, ceiling=ceiling)
             replaced[child].n_units = bits.numel()
             replaced[child].fix(bits)
-            replaced[child].train(child.training)
+            replaced[child].train(child.training).to(device)
     _replace(module, replaced)
 
 

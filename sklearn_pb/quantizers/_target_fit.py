@@ -52,7 +52,8 @@ class TargetFit:
         """
         if self.target.value is None:
             return
-        least = int(not self.space.options.zero_precision)
+        options = self.space.options
+        least = 0 if options.zero_precision else (options.widths or (1,))[0]
         bits = [
             torch.full(weight.shape, least, dtype=torch.uint8, device=weight.device)
             * (torch.ones_like(weight, dtype=torch.bool) if alive is None else alive)

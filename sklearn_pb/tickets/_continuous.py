@@ -137,6 +137,11 @@ class Continuous(_Annealed):
             raise ValueError(f"s_init={self.s_init!r} must have at least one value.")
         for start in starts:
             check_number(start, "s_init")
+        if len({label for label, _ in self.runs()}) < len(starts):
+            raise ValueError(
+                f"s_init={self.s_init!r} has a value twice (to six digits), which "
+                "would be the same run twice; n_seeds repeats a search."
+            )
         super().check()
 
     def runs(self) -> list[tuple[str, TicketSearch]]:

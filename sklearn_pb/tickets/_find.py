@@ -106,8 +106,7 @@ def find_tickets(
         stored = chain["stored"] or dense[seed]["stored"]
         candidates += _candidates(task.layout, chain, runs[run][0], run, seed, stored)
     dense_scores = [one["score"] for one in dense]
-    retrained = _retrain(task, candidates, select, dense_scores, n_jobs)
-    tickets, chosen, n_retraining = retrained
+    tickets, chosen = _retrain(task, candidates, select, dense_scores, n_jobs)
     tickets, n_controls = _with_controls(task, tickets, candidates, controls, n_jobs)
     return Found(
         tickets,
@@ -118,7 +117,7 @@ def find_tickets(
         {
             "dense": sum(one["epochs"] for one in dense),
             "search": sum(chain["epochs"][-1] for chain in found),
-            "retraining": n_retraining,
+            "retraining": sum(ticket.retrain_epochs for ticket in tickets),
             "controls": n_controls,
         },
     )
@@ -169,8 +168,8 @@ def _retrain(
     select: str,
     dense_scores: Sequence[float],
     n_jobs: int | None,
-) -> tuple[list[Ticket], dict[str, Any], int]:
-    """Retrained tickets, what is left of the preferred one, and the epochs it took.
+) -> tuple[list[Ticket], dict[str, Any]]:
+    """Retrained tickets, and what is left of the preferred one.
 
     Results come one by one, so that the weights of one network are kept, not of all.
     """
@@ -190,7 +189,7 @@ def _retrain(
         tickets.append(ticket)
         if not chosen or prefer(ticket) > prefer(tickets[chosen["number"]]):
             chosen = {**result, "number": number}
-    return tickets, chosen, sum(ticket.retrain_epochs for ticket in tickets)
+    return tickets, chosen
 
 
 def _with_controls(

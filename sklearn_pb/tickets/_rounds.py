@@ -93,8 +93,24 @@ def _next_round(
         "epochs": [*state["epochs"], n_epochs + sum(state["epochs"][-1:])],
         "stored": stored,
         "weights": fit.end.weights if goes_on else None,  # type: ignore[union-attr]
-        "logits": search.next_logits(end, ticket),
+        "logits": _next_logits(task, search, end, ticket),
     }
+
+
+def _next_logits(
+    task: TicketTask, search: TicketSearch, end: RoundEnd, ticket: torch.Tensor
+) -> torch.Tensor:
+    """Where the next round starts; a layer of channels begins it with one at least."""
+    logits = search.next_logits(end, ticket)
+    first = search.first_logits(len(ticket))
+    if not task.structured or end.logits is None or first is None:
+        return logits
+    parts = (x.split(list(task.layout.layers)) for x in (logits, end.logits, first))
+    for own, ended, start in zip(*parts, strict=True):
+        if len(own) and not (own > -torch.inf).any():
+            best = ended.argmax()
+            own[best] = start[best]
+    return logits
 
 
 def _train(

@@ -40,6 +40,9 @@ class Stochastic(TicketSearch):
     rate of section 4.5.4. Its penalty is 1e-8, which removes little more than the noise
     of the gradients does.
 
+    Where channels are masked, a layer that would lose its last one keeps the highest s,
+    which starts again at `s_init`.
+
     Examples
     --------
     >>> from sklearn_pb.tickets import Stochastic

@@ -190,11 +190,11 @@ class TicketTask:
         )
         file = None if self.files is None else self.files.running(name)
         course = Course(file=file, verbose=max(0, int(self.verbose) - 1))
-        X = self.X if self.X.flags.writeable else self.X.copy()  # torch wants it so
+        X, y = _writable(self.X), _writable(self.y)
         stream = self.stream.child(*address, _FIT)
         with steady_threads(net.module_):
             fit = fit_masked(
-                net, self.layout, X, self.y, options, stream, self.sample_weight, course
+                net, self.layout, X, y, options, stream, self.sample_weight, course
             )
         if fit.error is not None:
             raise fit.error
@@ -263,6 +263,11 @@ class TicketTask:
         """
         if self.verbose:
             print(f"[SparseTicketFinder] {text}", flush=True)
+
+
+def _writable(array: np.ndarray) -> np.ndarray:
+    """The array, as torch wants it; other processes may be lent a read-only one."""
+    return array if array.flags.writeable else array.copy()
 
 
 def load_masked(

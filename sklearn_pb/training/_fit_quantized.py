@@ -90,12 +90,15 @@ class QuantizedFit:
         Why training stopped early; everything else is then the last good state.
     paused : dict
         What `partial_fit` needs to train on: plain values.
+    uncounted_bits : int, default=0
+        Bits that a weight has besides those that its codes are counted with.
     """
 
     quantized: dict[str, QuantizedTensor]
     history: list[dict[str, Any]]
     error: NonFiniteLossError | None
     paused: dict[str, Any]
+    uncounted_bits: int = 0
 
 
 def fit_quantized(
@@ -152,7 +155,9 @@ def fit_quantized(
         codes = training.quantize()
         paused = bake(run, whole=course.epochs is None)
     history = [epoch_record(row) for row in net.history]
-    return QuantizedFit(codes, history, error, paused)
+    assert training.quantizer is not None
+    uncounted = training.quantizer.uncounted_bits
+    return QuantizedFit(codes, history, error, paused, uncounted)
 
 
 def _begin(

@@ -51,6 +51,7 @@ class QuantizedTraining(PhasedTraining):
         self.trains = trains
         self.activations: ActivationRun | None = None
         self.wanted = ""
+        self._n_steps = 1  # of the search, once it has begun
 
     @property
     def quantizer(self) -> QuantizationRun | None:
@@ -166,7 +167,8 @@ class QuantizedTraining(PhasedTraining):
         if state["quantizer"] is None:
             self.quantized.quantizer = None
         else:
-            self._begun().load_state_dict(deepcopy(state["quantizer"]))
+            quantizer = self._begun(state["n_steps"])
+            quantizer.load_state_dict(deepcopy(state["quantizer"]))
         if self.activations is not None:
             self.activations.load_state_dict(deepcopy(state["activations"]))
 
@@ -178,6 +180,7 @@ class QuantizedTraining(PhasedTraining):
         quantizer, activations = self.quantizer, self.activations
         return {
             "frozen": self.frozen,
+            "n_steps": self._n_steps,
             "quantizer": quantizer and quantizer.state_dict(),
             "activations": activations and activations.state_dict(),
         }
@@ -191,10 +194,15 @@ class QuantizedTraining(PhasedTraining):
         self._step = state["step"]
         self.restore_search(state)
 
-    def _begun(self) -> QuantizationRun:
-        """The run of the method, which begins with the weights as they are now."""
+    def _begun(self, n_steps: int | None = None) -> QuantizationRun:
+        """The run of the method, which begins with the weights as they are now.
+
+        One that goes on from a file does so before the steps to come are counted.
+        """
         if self.quantized.quantizer is None:
-            phases = self._phases
-            n_steps = 1 if phases is None else phases.freeze - phases.search
-            self.quantized.quantizer = self.start(n_steps)
+            if n_steps is not None:
+                self._n_steps = n_steps
+            elif self._phases is not None:
+                self._n_steps = self._phases.freeze - self._phases.search
+            self.quantized.quantizer = self.start(self._n_steps)
         return self.quantized.quantizer

@@ -18,7 +18,11 @@ from skorch import NeuralNetClassifier, NeuralNetRegressor
 from torch import nn
 
 from sklearn_pb import MaskPruner, MixedPrecisionQuantizer
-from sklearn_pb.exceptions import NonFiniteLossError, NothingToPruneError
+from sklearn_pb.exceptions import (
+    NonFiniteLossError,
+    NothingToPruneError,
+    PrecisionWarning,
+)
 from sklearn_pb.inspection import LayerBitsDisplay
 from sklearn_pb.quantizers import (
     LSQ,
@@ -103,7 +107,9 @@ def test_scikit_learn_checks(estimator, check):
 @pytest.mark.slow
 @parametrize_with_checks(
     [
-        MixedPrecisionQuantizer(MaskPruner(sparsity=0.5), random_state=0),
+        MixedPrecisionQuantizer(
+            MaskPruner(method="magnitude", sparsity=0.5), random_state=0
+        ),
         MixedPrecisionQuantizer(regression_net(), target_bits=4, random_state=0),
         *(
             MixedPrecisionQuantizer(method=method, initial_bits=3, random_state=0)
@@ -176,11 +182,19 @@ def test_a_target_of_bits_is_met(iris, granularity):
 def test_a_target_of_bytes_is_that_of_the_file(tmp_path):
     X, y = load_digits(return_X_y=True)
     quantizer = MixedPrecisionQuantizer(target_bytes=2500, random_state=0)
-    quantizer.fit(X[:900] / 16, y[:900]).save(tmp_path / "net.skpb")
+    quantizer.fit(X[:400] / 16, y[:400]).save(tmp_path / "net.skpb")
     size = (tmp_path / "net.skpb").stat().st_size
     assert size == quantizer.sizes_.file_bytes
     assert size == pytest.approx(2500, rel=0.02)
-    assert quantizer.score(X[900:] / 16, y[900:]) > 0.85
+    assert quantizer.score(X[400:] / 16, y[400:]) > 0.85
+
+
+def test_a_target_that_is_missed_is_told_of(iris):
+    pruner = MaskPruner(quick_net(), method="magnitude", sparsity=0.9)
+    quantizer = MixedPrecisionQuantizer(pruner, target_bits=3, random_state=0)
+    with pytest.warns(PrecisionWarning, match=r"target_bits=3 was missed: it is 1\.5"):
+        quantizer.fit(*iris)
+    assert max(int(codes.bits.max()) for codes in quantizer.quantized_.values()) == 16
 
 
 def test_what_is_told_of_the_codes(fitted):
@@ -319,6 +333,15 @@ def test_regressor():
     assert not hasattr(quantizer, "predict_proba")
 
 
+def test_a_target_in_memory_that_is_read_only():
+    X, y = make_regression(40, 3, random_state=0)
+    column = pd.Series(y.astype(np.float32))  # its array may not be written to
+    net = regression_net().set_params(max_epochs=1)
+    quantizer = MixedPrecisionQuantizer(net, method="lsq", random_state=0)
+    quantizer.fit(X, column)
+    assert np.array_equal(column, y.astype(np.float32))
+
+
 def test_labels_and_frames(iris):
     X = pd.DataFrame(iris[0], columns=list("abcd"))
     y = np.array(["setosa", "versicolor", "virginica"])[iris[1]]
@@ -361,9 +384,10 @@ def test_only_what_is_included_is_quantized(iris):
         MixedPrecisionQuantizer(quick_net(), include="nothing").fit(*iris)
 
 
-def test_widths_of_hardware(iris):
+@pytest.mark.parametrize("kind", [tuple, np.array])
+def test_widths_of_hardware(iris, kind):
     quantizer = MixedPrecisionQuantizer(
-        quick_net(), target_bits=3, widths=(1, 2, 4, 8), random_state=0
+        quick_net(), target_bits=3, widths=kind([1, 2, 4, 8]), random_state=0
     ).fit(*iris)
     for quantized in quantizer.quantized_.values():
         assert set(quantized.bits.unique().tolist()) <= {0, 1, 2, 4, 8}
@@ -456,6 +480,10 @@ class TestErrors:
             ({"method": "lsq", "target_bytes": 99}, r"target in bytes needs a method"),
             ({"method": "dorefa", "penalty": 0.1}, r"penalty=0.1 has no effect"),
             ({"method": "lsq", "widths": [1, 2, 4]}, r"bits=8.*widths"),
+            (
+                {"target_energy": 3, "widths": [4, 8], "zero_precision": False},
+                r"target of 3 energy cannot be met: with 4 bits",
+            ),
             ({"activations": "gelu"}, r"activations='gelu' is unknown.*pact"),
             ({"activations": "pact"}, r"functions such as torch.relu cannot"),
             ({"device": "gpu"}, r"device='gpu' is unknown"),

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -15,8 +16,9 @@ from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier, NeuralNetRegr
 from torch import nn
 
 from sklearn_pb import MaskPruner, MixedPrecisionQuantizer
-from sklearn_pb.exceptions import ExportError
+from sklearn_pb.exceptions import ExportError, PrecisionWarning
 from sklearn_pb.export import load_quantized, save_quantized
+from sklearn_pb.quantizers import estimate_energy
 
 
 class Normed(nn.Module):
@@ -197,6 +199,47 @@ def test_sizes_are_not_made_by_looking(iris):
     assert "sizes_" not in dir(quantizer)
     quantizer.sizes_  # noqa: B018 (it is made now)
     assert "sizes_" in dir(quantizer)
+
+
+def test_how_a_run_was_watched_is_not_in_it(path, iris, capsys):
+    """Else a target of bytes would depend on it, and a run with it."""
+
+    def saved(**watching):
+        quantizer = MixedPrecisionQuantizer(
+            make_net(), target_bytes=700, random_state=0, **watching
+        ).fit(*iris)
+        quantizer.save(path)
+        return path.read_bytes()
+
+    assert saved(verbose=1, checkpoint_every=7.5) == saved()
+    assert MixedPrecisionQuantizer.load(path, make_net()).verbose == 0
+
+
+def test_a_target_of_bytes_does_not_depend_on_an_earlier_fit(iris):
+    quantizer = MixedPrecisionQuantizer(make_net(), target_bytes=700, random_state=0)
+    first = quantizer.fit(*iris).quantized_
+    again = quantizer.fit(*iris).quantized_
+    for name, tensor in first.items():
+        assert torch.equal(again[name].codes, tensor.codes)
+        assert torch.equal(again[name].step, tensor.step)
+
+
+def test_the_sign_that_bsq_does_not_count_takes_energy(path, iris):
+    quantizer = MixedPrecisionQuantizer(
+        make_net(), method="bsq", target_energy=12, random_state=0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PrecisionWarning)  # two layers are few
+        quantizer.fit(*iris)
+    tensors = quantizer.quantized_.values()
+    signed = [tensor.bits + (tensor.bits > 0) for tensor in tensors]
+    weights = [float(tensor.codes.numel()) for tensor in tensors]
+    expected = estimate_energy(signed, weights).energy
+    assert quantizer.energy_.energy == pytest.approx(expected)
+    assert 1 < expected <= 12
+    quantizer.save(path)
+    loaded = MixedPrecisionQuantizer.load(path, make_net())
+    assert loaded.energy_.energy == pytest.approx(quantizer.energy_.energy)
 
 
 def test_what_only_a_pickle_could_hold_is_left_at_its_default(path, iris):

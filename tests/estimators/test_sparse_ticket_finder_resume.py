@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import StepLR
 from sklearn_pb import SparseTicketFinder
 from sklearn_pb.tickets import SEARCHES, Continuous, IterativeMagnitude, JobFiles
 from sklearn_pb.training import RunFile
+from sklearn_pb.training._checkpoint_run import RunKeeper
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:no ticket scores as well:UserWarning"  # runs here are very short
@@ -216,12 +217,25 @@ def test_a_seed_that_was_drawn_is_kept(iris, tmp_path):
 
 
 @pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=SLOW)])
-def test_it_goes_on_in_other_workers(iris, tmp_path, backend):
-    search = Continuous(s_init=[0.0, 0.1])
-    assert stopped(finder(search, checkpoint=tmp_path), iris, 13)
+def test_it_goes_on_in_other_workers(iris, tmp_path, monkeypatch, backend):
+    layers = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 3))
+    estimator = net(layers, callbacks=None)  # workers need not find this file
+    search, left = Continuous(s_init=[0.0, 0.1]), [13]
+    kept = RunKeeper.on_batch_end
+
+    def dying(self, *args, **kwargs):
+        left[0] -= 1
+        if not left[0]:
+            raise Killed
+        kept(self, *args, **kwargs)
+
+    monkeypatch.setattr(RunKeeper, "on_batch_end", dying)
+    with pytest.raises(Killed):
+        finder(search, estimator, checkpoint=tmp_path).fit(*iris)
+    monkeypatch.undo()
     with joblib.parallel_backend(backend):
-        resumed = finder(search, checkpoint=tmp_path, n_jobs=2).fit(*iris)
-    same(resumed, finder(search).fit(*iris))
+        resumed = finder(search, estimator, checkpoint=tmp_path, n_jobs=2).fit(*iris)
+    same(resumed, finder(search, estimator).fit(*iris))
 
 
 def test_an_interrupted_training_is_no_finished_round(iris, tmp_path):
@@ -265,14 +279,14 @@ class TestOtherSearches:
         ids=str,
     )
     def test_settings(self, iris, tmp_path, changes, named):
-        finder(checkpoint=tmp_path).fit(*iris)
+        assert stopped(finder(checkpoint=tmp_path), iris, 0)
         other = finder(checkpoint=tmp_path)
         with pytest.raises(ValueError, match=f"is of another run.*{named}="):
             other.set_params(**changes).fit(*iris)
 
     def test_data(self, iris, tmp_path):
         X, y = iris
-        finder(checkpoint=tmp_path).fit(X, y)
+        assert stopped(finder(checkpoint=tmp_path), iris, 0)
         with pytest.raises(ValueError, match=r"is of another run: .*X=array"):
             finder(checkpoint=tmp_path).fit(X + 1, y)
         with pytest.raises(ValueError, match=r"is of another run: .*X_val=array"):
@@ -281,14 +295,14 @@ class TestOtherSearches:
     def test_weights_of_an_instance(self, iris, tmp_path):
         torch.manual_seed(0)
         module = Tiny()
-        finder(checkpoint=tmp_path, estimator=net(module)).fit(*iris)
+        assert stopped(finder(checkpoint=tmp_path, estimator=net(module)), iris, 0)
         module.output.bias.data.add_(1)
         with pytest.raises(ValueError, match=r"is of another run: .*weights="):
             finder(checkpoint=tmp_path, estimator=net(module)).fit(*iris)
 
     def test_files_of_single_jobs(self, iris, tmp_path):
         """A file from another folder does not pass for one's own."""
-        finder(checkpoint=tmp_path / "one").fit(*iris)
+        assert stopped(finder(checkpoint=tmp_path / "one"), iris, 10)
         other = finder(checkpoint=tmp_path / "two", random_state=1)
         assert stopped(other, iris, 0)
         name = "dense-seed0.pt"

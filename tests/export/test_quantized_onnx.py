@@ -331,4 +331,7 @@ def test_errors_name_what_is_wrong(tmp_path):
     module[0].weight.data = weight.dequantize()
     with pytest.raises(ExportError, match=r"steps of '0\.weight'.* several axes"):
         to_quantized_onnx(module, {"0.weight": weight}, inputs, path)
+    module.double()
+    with pytest.raises(ExportError, match=r"'0\.weight'.* torch\.float64.*float32"):
+        to_quantized_onnx(module, quantized, inputs, path)
     assert not path.exists()

@@ -107,6 +107,8 @@ def test_each_run_is_a_line_on_request():
     assert list(named) == ["short: cs s=0", "short: cs s=-1", "short: cs s=-2"]
     same = read({"cs": finder}, connect="rounds", plot=False).curves
     assert list(same) == list(alone)  # not "cs: cs s=0"
+    both = read({"cs": finder, "c": finder}, connect="rounds", plot=False).curves
+    assert len(both) == 6
 
 
 def test_a_single_seed_has_no_bars(ax):
@@ -114,6 +116,15 @@ def test_a_single_seed_has_no_bars(ax):
     assert not display.lines_["imp"].has_yerr
     assert not ax.patches  # no band around the dense network
     TicketsDisplay(curves=display.curves).plot(ax=Figure().subplots())
+
+
+def test_scores_that_are_no_fractions_are_not_shown_in_per_cent(ax):
+    finder = Finder().fit()
+    finder.dense_scores_ = [-1.25, -1.35]
+    TicketsDisplay.from_estimator(finder, ax=ax, score_name="Log loss")
+    names = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert names[0] == "dense (-1.3)"
+    assert not any("%" in label.get_text() for label in ax.get_yticklabels())
 
 
 def test_ticks_reach_around_very_sparse_tickets(ax):

@@ -437,6 +437,14 @@ def test_a_saved_state_restores_them():
     assert type(plain[1]) is nn.ReLU
 
 
+def test_they_are_restored_where_the_network_is():
+    saved = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    prepare_activations(saved, PACT(), torch.ones(1, 2), RandomStream(0))
+    new = nn.Sequential(nn.Linear(2, 3), nn.ReLU()).to("meta")
+    restore_activations(new, saved.state_dict())
+    assert {value.device.type for value in new.state_dict().values()} == {"meta"}
+
+
 def test_a_network_that_has_them_keeps_them():
     module = prepared()
     held = module[1], module[1].reach.detach().clone()

@@ -178,6 +178,12 @@ def test_zero_precision_exactly_up_to_half_of_the_smallest_value(bits, weights):
     assert zeroed[-4:].tolist() == [True, True, False, False]
 
 
+def test_a_wider_band_of_zeros():
+    values = torch.tensor([0.5, -0.51, 1.0])
+    bits = torch.tensor(2, dtype=torch.uint8)
+    assert zero_precision(values, bits, 2.0).tolist() == [0, 2, 2]
+
+
 def test_zero_precision_keeps_the_other_bits():
     bits = torch.tensor([[1], [3], [0]], dtype=torch.uint8)
     got = zero_precision(torch.tensor([0.4, 0.6, -1.9]).expand(3, 3), bits)
@@ -214,6 +220,18 @@ def test_whole_bits_come_back(rounding):
 def test_rounding(rounding, wanted):
     logits = logits_of_bits(torch.tensor([1.3, 2.5001, 2.49, 7.9]))
     assert precision_of_logits(logits, rounding).tolist() == wanted
+
+
+@pytest.mark.parametrize(
+    ("rounding", "worst"), [("floor", 2.0), ("round", 2**0.5), ("ceil", 1.0)]
+)
+def test_only_ceil_keeps_the_error_within_the_noise(rounding, worst):
+    logits = logits_of_bits(torch.linspace(1.001, 6, 500)).double()[:, None]
+    noise = torch.sigmoid(logits)
+    values = torch.linspace(-1, 1, 2001, dtype=torch.float64) * (2 - noise)
+    error = quantize_smol(values, precision_of_logits(logits, rounding)) - values
+    ratio = float((error.abs() / noise).max())
+    assert ratio == pytest.approx(worst, rel=0.02)
 
 
 @pytest.mark.parametrize(

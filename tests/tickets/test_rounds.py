@@ -1,6 +1,7 @@
 """What happens in and between rounds, weight by weight, on a tiny network."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -214,6 +215,16 @@ class TestMasks:
         assert n_alive == sorted(n_alive, reverse=True)
         assert n_alive[-1] > 0
 
+    def test_a_layer_of_channels_never_loses_its_last_one(self, monkeypatch):
+        """However much s falls: what is left of a layer was never removed."""
+        calls = spy(monkeypatch)
+        task = make_task(net(max_epochs=1), structured=True, n_rounds=3)
+        variables = rounds(Stochastic(s_init=0.5, penalty=10.0), task)["variables"]
+        for ticket, (logits, _) in zip(variables, calls, strict=True):
+            assert not (ticket & (logits == -torch.inf)).any()
+            assert all(part.any() for part in ticket.split([30, 18]))
+        assert calls[-1][0].sort().values[-3:].tolist() == [-torch.inf, 0.5, 0.5]
+
     def test_a_stochastic_ticket_is_a_sample(self):
         """With s = 0 and no learning, half of the weights are kept, at random."""
         search = Stochastic(s_init=0.0, learning_rate=1e-12)
@@ -426,6 +437,14 @@ class TestRetraining:
         weights = task.initial_weights(SEED)
         whole = retrain(task, torch.ones(D).bool(), weights, "whole", SEED)
         assert whole["score"] == train_dense(task, SEED)["score"]
+
+    def test_data_that_other_processes_are_lent_read_only(self):
+        """joblib does so with large arrays, and torch warns of them."""
+        task = make_task(net(criterion=nn.MSELoss))
+        values = np.eye(3, dtype=np.float32)[task.y]
+        for array in (task.X, values):
+            array.setflags(write=False)
+        assert train_dense(replace(task, y=values), SEED)["epochs"] == 2
 
     def test_a_ticket_keeps_its_zeros_and_starts_from_its_weights(self, watched):
         task = make_task()

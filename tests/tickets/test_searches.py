@@ -62,6 +62,7 @@ class TestPresets:
             (Continuous(s_init=[]), "s_init=[] must have at least one value"),
             (Continuous(s_init=float("nan")), "s_init=nan must be a number"),
             (Continuous(s_init=[0.0, INF]), "s_init=inf must be a number"),
+            (Continuous(s_init=[0.1, 0, 0.1]), "s_init=[0.1, 0, 0.1] has a value twi"),
             (Continuous(beta_final=0), "beta_final=0 must be a number in (0"),
             (Continuous(learning_rate=0), "learning_rate=0 must be a number in (0"),
             (Continuous(penalty=-1), "penalty=-1 must be a number in [0"),
@@ -261,6 +262,8 @@ class TestWarmStarts:
         assert not kept[400:410].any()
         assert kept[410:].all()
         assert torch.equal(kept, search.harden())
+        lost = self.space([-INF, -60.0, -INF], quota=Quota([3], at_least_one=[3]))
+        assert method.start(lost).harden().tolist() == [False, True, False]
         counted = method.start(self.space(logits, quota=Quota([420], [50])))
         assert int(counted.harden().sum()) == 50
         assert not (counted.harden() & ~kept).any()

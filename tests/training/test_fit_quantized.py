@@ -13,8 +13,10 @@ from torch import nn
 from sklearn_pb.exceptions import NonFiniteLossError
 from sklearn_pb.masks import prunable_parameters
 from sklearn_pb.quantizers import (
+    BSQ,
     METHODS,
     PACT,
+    DoReFa,
     PrecisionOptions,
     PrecisionTarget,
     Smol,
@@ -273,11 +275,16 @@ class Kill(Callback):
 
 
 @pytest.mark.parametrize(
-    ("batches", "activations"),
-    [(11, None), (30, None), (11, SmolActivations(target_bits=3.0))],
+    ("batches", "settings"),
+    [
+        (11, {}),
+        (30, {}),
+        (11, {"method": BSQ()}),  # whose rates depend on the number of steps
+        (11, {"method": DoReFa(), "activations": PACT()}),
+        (11, {"activations": SmolActivations(target_bits=3.0)}),
+    ],
 )
-def test_a_killed_run_ends_with_the_same_bits(tmp_path, batches, activations):
-    settings = {"activations": activations}
+def test_a_killed_run_ends_with_the_same_bits(tmp_path, batches, settings):
     whole = net(Conv, max_epochs=6)
     expected = fit(whole, **settings)
 
