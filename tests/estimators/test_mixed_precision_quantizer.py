@@ -189,6 +189,18 @@ def test_a_target_of_bytes_is_that_of_the_file(tmp_path):
     assert quantizer.score(X[400:] / 16, y[400:]) > 0.85
 
 
+def test_a_target_of_bytes_counts_statistics_and_no_earlier_fit(iris):
+    """Those of batch norm are all the same at first, and take many bytes later."""
+    quantizer = MixedPrecisionQuantizer(
+        quick_net(module__n_hidden=64), target_bytes=1900, random_state=0
+    )
+    first = quantizer.fit(*iris).quantized_
+    assert quantizer.sizes_.file_bytes == pytest.approx(1900, rel=0.03)
+    again = quantizer.fit(*iris).quantized_
+    for name, tensor in first.items():
+        assert torch.equal(again[name].codes, tensor.codes)
+
+
 def test_a_target_that_is_missed_is_told_of(iris):
     pruner = MaskPruner(quick_net(), method="magnitude", sparsity=0.9)
     quantizer = MixedPrecisionQuantizer(pruner, target_bits=3, random_state=0)

@@ -215,15 +215,6 @@ def test_how_a_run_was_watched_is_not_in_it(path, iris, capsys):
     assert MixedPrecisionQuantizer.load(path, make_net()).verbose == 0
 
 
-def test_a_target_of_bytes_does_not_depend_on_an_earlier_fit(iris):
-    quantizer = MixedPrecisionQuantizer(make_net(), target_bytes=700, random_state=0)
-    first = quantizer.fit(*iris).quantized_
-    again = quantizer.fit(*iris).quantized_
-    for name, tensor in first.items():
-        assert torch.equal(again[name].codes, tensor.codes)
-        assert torch.equal(again[name].step, tensor.step)
-
-
 def test_the_sign_that_bsq_does_not_count_takes_energy(path, iris):
     quantizer = MixedPrecisionQuantizer(
         make_net(), method="bsq", target_energy=12, random_state=0
