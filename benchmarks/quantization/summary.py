@@ -116,6 +116,8 @@ def draw(rows: list[Row], network: str, name: str) -> Path:
 def _draw_line(
     ax: Any, number: int, method: str, points: list[Row], measure: str
 ) -> None:
+    from matplotlib import colormaps
+
     points = sorted(points, key=lambda point: point[measure])
     ax.errorbar(
         [point[measure] for point in points],
@@ -123,7 +125,7 @@ def _draw_line(
         [point["accuracy_std"] for point in points],
         label=method,
         marker=MARKS[number % len(MARKS)],
-        color=f"C{number % 10}",
+        color=colormaps["tab20"](number % 20),
         linestyle="--" if method.startswith("control") else "-",
         lw=1,
         ms=4,
