@@ -63,6 +63,7 @@ CONTENDERS: dict[str, Contender] = {
     "bsq": Contender({"method": "bsq", "granularity": "layer"}),
     "lsq": _uniform("lsq"),
     "dorefa": _uniform("dorefa"),
+    "pact": _uniform("pact"),  # weights of DoReFa, activations of 4 bits
     "post-training": _uniform("post-training"),
 }
 DENSE_GRID: Grid = {"estimator__lr": [5e-4, 1e-3, 2e-3, 3e-3]}
