@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from sklearn.base import clone
-
 from ..gradients import ESTIMATORS
-from ..utils import check_choice
+from ..utils import resolve_preset
 from ._base import Method
 from ._continuation import Continuation
 from ._gradual import Gradual
@@ -63,14 +61,4 @@ def resolve_method(method: str | Method) -> Method:
     TypeError
         If it is neither a string nor a method.
     """
-    if isinstance(method, str):
-        check_choice(method, "method", PRESETS)
-        resolved = PRESETS[method]()
-    elif isinstance(method, Method):
-        resolved = clone(method)
-    else:
-        raise TypeError(
-            f"method={method!r} must be a string or an object of sklearn_pb.methods."
-        )
-    resolved.check()
-    return resolved
+    return resolve_preset(method, "method", PRESETS, Method, "sklearn_pb.methods")

@@ -7,7 +7,7 @@ from functools import partial
 
 from sklearn.base import clone
 
-from ..utils import check_choice
+from ..utils import check_choice, resolve_preset
 from ._activations import PACT, Activations, SmolActivations
 from ._base import Quantization
 from ._bsq import BSQ
@@ -58,17 +58,9 @@ def resolve_quantization(method: str | Quantization) -> Quantization:
     >>> resolve_quantization("pact")
     DoReFa(activation_bits=4)
     """
-    if isinstance(method, str):
-        check_choice(method, "method", METHODS)
-        resolved = METHODS[method]()
-    elif isinstance(method, Quantization):
-        resolved = clone(method)
-    else:
-        raise TypeError(
-            f"method={method!r} must be a string or an object of sklearn_pb.quantizers."
-        )
-    resolved.check()
-    return resolved
+    return resolve_preset(
+        method, "method", METHODS, Quantization, "sklearn_pb.quantizers"
+    )
 
 
 def resolve_activations(activations: str | Activations | None) -> Activations | None:

@@ -6,9 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from sklearn.base import clone
-
-from ..utils import check_choice
+from ..utils import resolve_preset
 from ._base import TicketSearch
 from ._continuous import Continuous, Sequential
 from ._iterative_magnitude import IterativeMagnitude
@@ -45,14 +43,6 @@ def resolve_search(search: Any) -> TicketSearch:
     TypeError
         If it is neither a string nor a search.
     """
-    if isinstance(search, str):
-        check_choice(search, "search", SEARCHES)
-        resolved = SEARCHES[search]()
-    elif isinstance(search, TicketSearch):
-        resolved = clone(search)
-    else:
-        raise TypeError(
-            f"search={search!r} must be a string or an object of sklearn_pb.tickets."
-        )
-    resolved.check()
-    return resolved
+    return resolve_preset(
+        search, "search", SEARCHES, TicketSearch, "sklearn_pb.tickets"
+    )

@@ -3,6 +3,7 @@
 from ._checkpoint import Checkpoint
 from ._fingerprint import fingerprint
 from ._percent import percent
+from ._presets import resolve_preset
 from ._random import RandomStream
 from ._text_table import text_table
 from ._validation import check_choice, check_number
@@ -14,5 +15,6 @@ __all__ = [
     "check_number",
     "fingerprint",
     "percent",
+    "resolve_preset",
     "text_table",
 ]

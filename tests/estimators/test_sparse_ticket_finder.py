@@ -335,6 +335,8 @@ class TestValidation:
     def test_numbers_of_numpy(self, iris, validation):
         quick = finder("random", quick_net(max_epochs=1), n_rounds=1)
         quick.set_params(validation=validation).fit(*iris)
+        plain = clone(quick).set_params(validation=validation.item()).fit(*iris)
+        same(quick, plain)
 
     def test_weights_of_rows_that_are_put_aside(self, iris):
         """Nothing is left to train on, which is an error and not a random network."""
