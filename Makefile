@@ -41,7 +41,7 @@ clean:
 
 $(VENV)/.demo-ready: pyproject.toml constraints.txt | $(python)
 	@echo "Installing sklearn_pb into $(VENV); the first time takes a few minutes."
-	$(install) -e '.[plot]'
+	$(install) -e '.[fast,plot]'
 	@touch $@
 
 $(VENV)/.test-ready: pyproject.toml constraints.txt | $(python)

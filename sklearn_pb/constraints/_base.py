@@ -57,6 +57,11 @@ class ConstraintRun:
     confines: ClassVar[bool] = False
     strength: float | None = None
 
+    @property
+    def pulls(self) -> bool:
+        """Whether `pull` is more than this class's own."""
+        return type(self).pull is not ConstraintRun.pull
+
     def price(
         self, slopes: Values, kept: Values, progress: float, step_size: float
     ) -> torch.Tensor | float:

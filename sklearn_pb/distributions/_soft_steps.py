@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..kernels import arithmetic_for
 from ..utils import check_number
 from ._parametrizations import Parametrization, Sigmoid
 
@@ -51,6 +52,27 @@ class SoftStep(Parametrization):
             The same tensor: the derivative by x.
         """
 
+    def sharpened(
+        self, logits: torch.Tensor, sharpness: float, out: torch.Tensor
+    ) -> torch.Tensor:
+        """Put f(sharpness * logits) into memory at hand.
+
+        Parameters
+        ----------
+        logits : torch.Tensor
+            Where the step is wanted, before they are sharpened.
+        sharpness : float
+            What they are multiplied by.
+        out : torch.Tensor shaped as `logits`
+            Overwritten.
+
+        Returns
+        -------
+        value : torch.Tensor
+            `out`.
+        """
+        return self.step_(torch.mul(logits, sharpness, out=out))
+
     def check(self) -> None:
         """Raise if a parameter is out of its range."""
 
@@ -70,6 +92,13 @@ class Logistic(Sigmoid, SoftStep):
     def step_(self, x: torch.Tensor) -> torch.Tensor:
         """Replace x by its logistic sigmoid, in place."""
         return x.sigmoid_()
+
+    def sharpened(
+        self, logits: torch.Tensor, sharpness: float, out: torch.Tensor
+    ) -> torch.Tensor:
+        """Put the logistic sigmoid of ``sharpness * logits`` into memory at hand."""
+        arithmetic_for(out, logits).put_logistic(out, logits, sharpness)
+        return out
 
     def backward_(self, slope: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         """Multiply a slope by f (1 - f), in place."""

@@ -1,19 +1,26 @@
-"""Sampling and score accumulation, with one face for every device.
+"""Sampling, score accumulation and masked weights, with one face for every device.
 
 A backend is a module with the functions ``bernoulli_thresholds``, ``bernoulli``,
 ``bernoulli_weighted_sum``, ``dirichlet_thresholds``, ``coupled`` and
-``coupled_weighted_sum``; all give the same draws for the same stream.
+``coupled_weighted_sum``; all give the same draws for the same stream. The arithmetic of
+masks is in modules with ``put_masked``, ``add_masked``, ``split_gradient`` and
+``put_logistic``, which agree up to rounding; the compiled one has ``step_logistic``,
+too.
 """
 
+import warnings
+from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 
 import torch
 
-from . import _numpy, _reference
+from . import _mask_arithmetic, _numpy, _reference
 
-__all__ = ["backend_for"]
+__all__ = ["arithmetic_for", "backend_for", "compiled_arithmetic_for"]
+
+_COMPILED = (torch.float32, torch.uint8, torch.bool)
 
 
 def backend_for(device: torch.device) -> ModuleType:
@@ -27,11 +34,84 @@ def backend_for(device: torch.device) -> ModuleType:
     Returns
     -------
     backend : module
-        The cache-blocked numpy kernels on the CPU; on CUDA the Triton ones if the
-        package is installed; the plain torch ones elsewhere.
+        On the CPU the compiled kernels if numba is installed, else the numpy ones; on
+        CUDA the Triton ones if that is installed; the plain torch ones elsewhere.
+
+    Warns
+    -----
+    RuntimeWarning
+        If numba is installed but does not work here, once a process.
     """
     if device.type == "cpu":
-        return _numpy
+        return _numba_module("_numba") or _numpy
     if device.type == "cuda" and find_spec("triton") is not None:
         return import_module(f"{__name__}._triton")
     return _reference
+
+
+def arithmetic_for(*tensors: torch.Tensor) -> ModuleType:
+    """Return the arithmetic of masks for tensors of equal shape.
+
+    Parameters
+    ----------
+    *tensors : torch.Tensor
+        All that will be worked on together.
+
+    Returns
+    -------
+    arithmetic : module
+        The compiled one if it takes them all, else the one in plain torch.
+    """
+    return compiled_arithmetic_for(*tensors) or _mask_arithmetic
+
+
+def compiled_arithmetic_for(*tensors: torch.Tensor) -> ModuleType | None:
+    """Return the compiled arithmetic of masks, if it takes the tensors.
+
+    Parameters
+    ----------
+    *tensors : torch.Tensor
+        All that will be worked on together.
+
+    Returns
+    -------
+    arithmetic : module or None
+        None without numba, and for tensors that are not on the CPU, not contiguous, of
+        another size than the first, neither of single precision nor bytes, or that
+        require a gradient.
+    """
+    size = tensors[0].numel()
+    for tensor in tensors:  # a few for each layer and step: cheap checks first
+        if (
+            not tensor.is_cpu
+            or tensor.dtype not in _COMPILED
+            or tensor.numel() != size
+            or not tensor.is_contiguous()
+            or tensor.requires_grad
+        ):
+            return None
+    return _numba_module("_numba_masks")
+
+
+@lru_cache
+def _numba_module(name: str) -> ModuleType | None:
+    """A module of compiled kernels, which is loaded when it is first asked for."""
+    return import_module(f"{__name__}.{name}") if _has_numba() else None
+
+
+@lru_cache
+def _has_numba() -> bool:
+    """Whether compiled kernels can be used."""
+    if find_spec("numba") is None:
+        return False
+    try:
+        numba = import_module("numba")
+    except ImportError as error:  # it is strict about the version of numpy
+        warnings.warn(
+            f"numba is installed but cannot be imported ({error}); the slower numpy "
+            "kernels are used.",
+            RuntimeWarning,
+            stacklevel=5,
+        )
+        return False
+    return not numba.config.DISABLE_JIT

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 
 import torch
 
-from ..distributions import SOFT_STEPS, SoftStep
+from ..distributions import SOFT_STEPS, Logistic, SoftStep
+from ..kernels import compiled_arithmetic_for
 from ..schedules import ExponentialSharpness
 from ..utils import check_choice, check_number
 from ._base import Function, Method, SearchSpace
-from ._logit_search import OPTIMIZERS, LogitSearch, roomy_density
+from ._logit_search import OPTIMIZERS, LogitAdam, LogitSearch, roomy_density
 
 # Without a saturation, gradients of settled values fade; smaller ones than this are
 # left to fade, as rounding is all that is left of them.
@@ -174,7 +176,7 @@ class ContinuationSearch(LogitSearch):
 
     def mask(self) -> torch.Tensor:
         """Return sigma(beta s), or another soft step of beta s."""
-        return self._step.step_(torch.mul(self.logits, self.beta, out=self._mask))
+        return self._step.sharpened(self.logits, self.beta, self._mask)
 
     def _kept(self) -> torch.Tensor:
         return self._mask
@@ -201,8 +203,42 @@ class ContinuationSearch(LogitSearch):
 
     def update(self, function: Function | None, slope: torch.Tensor | None) -> None:
         """Take one optimizer step on s, then keep it where its gradient lives."""
-        super().update(function, slope)
-        if self._saturation is not None:
-            limit = self._saturation / self.beta
-            self.logits.clamp_(-limit, limit)
-            self._keep_gone()
+        assert slope is not None
+        arithmetic = compiled_arithmetic_for(self.logits, self._mask, slope)
+        if arithmetic is not None and self._steps_alone():
+            self._step_at_once(arithmetic, slope)
+        else:
+            super().update(function, slope)
+            if self._saturation is not None:
+                self.logits.clamp_(-self._limit, self._limit)
+        self._keep_gone()
+
+    @property
+    def _limit(self) -> float:
+        """What abs(s) may be."""
+        return torch.inf if self._saturation is None else self._saturation / self.beta
+
+    def _steps_alone(self) -> bool:
+        """Whether a step depends on nothing but the slope and a price."""
+        by_slope = not (self.constraint.pulls or self.constraint.confines)
+        usual = isinstance(self._step, Logistic)
+        return by_slope and usual and isinstance(self._optimizer, LogitAdam)
+
+    def _step_at_once(self, arithmetic: ModuleType, slope: torch.Tensor) -> None:
+        """Gradient, optimizer step and saturation in one pass over memory."""
+        price = self._price(slope.abs)
+        if isinstance(price, torch.Tensor):
+            slope.add_(price)
+            price = 0.0
+        assert isinstance(self._optimizer, LogitAdam)
+        square, settings = self._optimizer.begin_step()
+        arithmetic.step_logistic(
+            self.logits,
+            square,
+            slope,
+            self._mask,
+            sharpness=self.beta,
+            price=price,
+            limit=self._limit,
+            **settings,
+        )

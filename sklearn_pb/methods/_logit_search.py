@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable
 from copy import deepcopy
@@ -77,12 +78,8 @@ class LogitSearch(Search):
                 [self.logits], lr=learning_rate, momentum=momentum
             )
         else:
-            self._optimizer = torch.optim.Adam(  # fused RMSprop
-                [self.logits],
-                lr=learning_rate,
-                betas=(momentum, smoothing),
-                eps=epsilon,
-                fused=True,
+            self._optimizer = LogitAdam(
+                self.logits, learning_rate, momentum, smoothing, epsilon
             )
         self.constraint = ConstraintRun()
         if space.constraint is not None:
@@ -194,6 +191,60 @@ class LogitSearch(Search):
         self.logits.copy_(state["logits"])
         self._optimizer.load_state_dict(deepcopy(state["optimizer"]))
         self.constraint.load_state_dict(state["constraint"])
+
+
+class LogitAdam(torch.optim.Adam):
+    """RMSprop with Adam's correction of the first steps, and momentum if asked for.
+
+    Parameters
+    ----------
+    logits : torch.Tensor
+        What steps.
+    learning_rate : float
+        Size of a step.
+    momentum, smoothing : float
+        Memory of the mean and of the mean square of the gradients, in [0, 1).
+    epsilon : float
+        Root mean square below which gradients make smaller steps.
+    """
+
+    def __init__(
+        self,
+        logits: torch.Tensor,
+        learning_rate: float,
+        momentum: float,
+        smoothing: float,
+        epsilon: float,
+    ) -> None:
+        betas = momentum, smoothing
+        super().__init__([logits], learning_rate, betas, epsilon, fused=True)
+
+    def begin_step(self) -> tuple[torch.Tensor, dict[str, float]]:
+        """Count a step without momentum that a kernel takes in place of this class.
+
+        Returns
+        -------
+        square : torch.Tensor shaped as the logits
+            The running mean square of the gradients, to be updated.
+        settings : dict
+            Its ``smoothing``, and the ``rate`` and ``epsilon`` of the step, with the
+            correction for the first steps.
+        """
+        (group,) = self.param_groups
+        (logits,) = group["params"]
+        state = self.state[logits]
+        if not state:
+            state["step"] = torch.zeros((), dtype=torch.float32)
+            state["exp_avg"] = torch.zeros_like(logits)
+            state["exp_avg_sq"] = torch.zeros_like(logits)
+        state["step"] += 1
+        smoothing = group["betas"][1]
+        correction = math.sqrt(1 - smoothing ** float(state["step"]))
+        return state["exp_avg_sq"], {
+            "smoothing": smoothing,
+            "rate": group["lr"] * correction,
+            "epsilon": group["eps"] * correction,
+        }
 
 
 def roomy_density(initial: float, sparsity: float | None) -> float:

@@ -22,19 +22,20 @@ class LentValues:
         The network.
     names : sequence of str
         The parameters that are governed.
+
+    Attributes
+    ----------
+    parameters : list of nn.Parameter
+        The governed parameters, in the order of their names.
     """
 
     def __init__(self, module: nn.Module, names: Sequence[str]) -> None:
         self.module = module
         self.names = tuple(names)
+        self.parameters = [module.get_parameter(name) for name in self.names]
         self._lent: list[nn.Parameter] = []  # those that point to other values now
         self._weights: list[torch.Tensor] = []  # what they have pointed to
         self._values: list[torch.Tensor] | None = None  # memory for them, kept
-
-    @property
-    def parameters(self) -> list[nn.Parameter]:
-        """The governed parameters, in the order of their names."""
-        return [self.module.get_parameter(name) for name in self.names]
 
     @property
     def weights(self) -> list[torch.Tensor]:

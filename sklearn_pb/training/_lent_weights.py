@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from ..kernels import arithmetic_for
 from ..masks import MaskLayout, Placement, Singles
 from ._lent_values import LentValues
 
@@ -49,9 +50,8 @@ class LentWeights(LentValues):
             for weight, masked, entry, scale in zip(
                 weights, out, entries, scales, strict=True
             ):
-                torch.mul(weight, entry, out=masked)
-                if scale != 1:
-                    masked.mul_(scale)
+                arithmetic = arithmetic_for(masked, weight, entry)
+                arithmetic.put_masked(masked, weight, entry, scale)
 
         self.hand_out(write)
         return entries
@@ -90,13 +90,14 @@ class LentWeights(LentValues):
         ]
         return [1 / mean if mean > 0 else 1.0 for mean in means]
 
-    def put_slope(
+    def split_gradients(
         self,
         mask: torch.Tensor,
         gradients: Sequence[torch.Tensor | None],
-        slope: torch.Tensor,
+        slope: torch.Tensor | None,
+        trained: Sequence[bool] | None = None,
     ) -> None:
-        """Turn gradients of masked weights into the slope by the mask.
+        """Turn gradients of masked weights into those of the mask and of the weights.
 
         Parameters
         ----------
@@ -104,18 +105,40 @@ class LentWeights(LentValues):
             The mask.
         gradients : sequence of torch.Tensor or None
             One a governed parameter.
-        slope : torch.Tensor of shape (d,)
-            Overwritten; zero where there is no gradient.
+        slope : torch.Tensor of shape (d,), or None
+            Overwritten with the slope by the mask, zero where there is no gradient;
+            None if it is not wanted.
+        trained : sequence of bool, default=None
+            Which gradients become those of the weights, in place; None is no one.
         """
         placements = self.layout.placements
-        if not all(isinstance(p, Singles) for p in placements):
+        if slope is not None and not all(isinstance(p, Singles) for p in placements):
             slope.zero_()
-        for placement, weight, gradient, scale in zip(
-            placements, self.weights, gradients, self.scales(mask), strict=True
+        for placement, weight, gradient, scale, of_weight in zip(
+            placements,
+            self.weights,
+            gradients,
+            self.scales(mask),
+            trained or [False] * len(placements),
+            strict=True,
         ):
-            if gradient is not None and gradient.is_sparse:  # of an embedding
-                gradient = gradient.to_dense()
-            _put_slope(placement, weight, gradient, scale, slope)
+            if (
+                slope is not None
+                and of_weight
+                and isinstance(placement, Singles)
+                and gradient is not None
+                and not gradient.is_sparse
+            ):
+                part, entry = placement.view(slope), placement.view(mask)
+                arithmetic = arithmetic_for(part, gradient, weight, entry)
+                arithmetic.split_gradient(part, gradient, weight, entry, scale)
+                continue
+            if slope is not None:
+                _put_slope(placement, weight, gradient, scale, slope)
+            if gradient is not None and of_weight:
+                if scale != 1:
+                    gradient.mul_(scale)
+                gradient.mul_(placement.spread(mask))
 
 
 def _put_slope(
@@ -126,6 +149,8 @@ def _put_slope(
     slope: torch.Tensor,
 ) -> None:
     """Put the slope by each variable of a parameter: the sum of gradient x weight."""
+    if gradient is not None and gradient.is_sparse:  # of an embedding
+        gradient = gradient.to_dense()
     if not isinstance(placement, Singles):
         if gradient is not None:
             placement.add_sums_(gradient * weight * scale, slope)

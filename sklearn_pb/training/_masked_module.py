@@ -93,19 +93,14 @@ class MaskedModule(LendingModule):
             if self._slope is None:
                 self._slope = torch.empty_like(self.mask)
             slope = self._slope
-            self.weights.put_slope(self.mask, [p.grad for p in parameters], slope)
-        for parameter, placement, scale in zip(
-            parameters,
-            self.layout.placements,
-            self.weights.scales(self.mask),
-            strict=True,
-        ):
-            if not self.train_weights or placement.name in self.fixed:
+        trained = [
+            self.train_weights and name not in self.fixed for name in self.weights.names
+        ]
+        gradients = [p.grad for p in parameters]
+        self.weights.split_gradients(self.mask, gradients, slope, trained)
+        for parameter, is_trained in zip(parameters, trained, strict=True):
+            if not is_trained:
                 parameter.grad = None
-            elif parameter.grad is not None:
-                if scale != 1:
-                    parameter.grad.mul_(scale)
-                parameter.grad.mul_(placement.spread(self.mask))
         return slope
 
     @contextmanager
@@ -151,7 +146,7 @@ class MaskedModule(LendingModule):
         self.weights.take_back()
         slope = torch.empty_like(self.mask, dtype=parameters[0].dtype)
         with torch.no_grad():
-            self.weights.put_slope(self.mask, gradients, slope)
+            self.weights.split_gradients(self.mask, gradients, slope)
         return slope
 
     def bake(self) -> None:

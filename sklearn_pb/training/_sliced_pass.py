@@ -10,6 +10,7 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 
 from ..distributions import CoupledSamples
+from ..kernels import arithmetic_for
 from ._masked_module import MaskedModule
 from ._rows import JoinedRows, take_rows
 
@@ -181,7 +182,8 @@ class SlicedPass:
     ) -> None:
         of = {id(p): g for p, g in zip(self._parameters, found, strict=True)}
         weights = self._masked.weights
-        weights.put_slope(mask, [of.get(id(p)) for p in weights.parameters], slope)
+        gradients = [of.get(id(p)) for p in weights.parameters]
+        weights.split_gradients(mask, gradients, slope)
 
     def _add(
         self,
@@ -203,7 +205,8 @@ class SlicedPass:
             if total is None:
                 totals[i] = (gradient * entries[place]).mul_(scales[place])
             else:
-                total.addcmul_(gradient, entries[place], value=scales[place])
+                arithmetic = arithmetic_for(total, gradient, entries[place])
+                arithmetic.add_masked(total, gradient, entries[place], scales[place])
 
 
 class _Run(torch.autograd.Function):
