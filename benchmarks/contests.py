@@ -9,7 +9,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from networks import VGG16, Conv6, LeNet300100, ResNet20, SmallConv, StridedConv
+from networks import (
+    VGG16,
+    VGG19,
+    Conv6,
+    LeNet300100,
+    ResNet20,
+    ResNet32,
+    SmallConv,
+    StridedConv,
+)
 from skorch import NeuralNetClassifier
 from torch import nn
 
@@ -21,7 +30,9 @@ NETWORKS = {
     "strided-conv": StridedConv,
     "conv-6": Conv6,
     "resnet-20": ResNet20,
+    "resnet-32": ResNet32,
     "vgg-16": VGG16,
+    "vgg-19": VGG19,
 }
 Part = tuple[np.ndarray, np.ndarray]
 
@@ -36,12 +47,18 @@ def load_images(options: argparse.Namespace) -> tuple[Part, Part]:
     """
     found = load_arrays(options.data, data_home=options.data_home, scale=True)
     rows = np.random.default_rng(0).permutation(len(found.X))[: options.rows]
-    train = _images(found.X[rows]), found.y[rows]
-    return train, (_images(found.X_test), found.y_test)
+    train = images(found.X[rows]), found.y[rows]
+    return train, (images(found.X_test), found.y_test)
 
 
-def _images(X: np.ndarray) -> np.ndarray:
-    """Rows of images as networks take them, channels first."""
+def images(X: np.ndarray) -> np.ndarray:
+    """Rows of images as networks take them, channels first.
+
+    Parameters
+    ----------
+    X : numpy.ndarray of shape (n, height, width) or (n, height, width, 3)
+        As they are stored.
+    """
     X = X.astype(np.float32)
     if X.ndim == 3:
         return X[:, None]

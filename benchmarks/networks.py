@@ -106,8 +106,11 @@ class _Block(nn.Module):
 class ResNet20(nn.Sequential):
     """ResNet-20 for 32 x 32 colour images (He et al., 2016), 270,000 weights."""
 
+    blocks_a_stage = 3
+
     def __init__(self) -> None:
-        widths = [16, 16, 16, 16, 32, 32, 32, 64, 64, 64]
+        n = self.blocks_a_stage
+        widths = [16] * (n + 1) + [32] * n + [64] * n
         blocks = [
             _Block(n_in, n_out, 2 if n_out > n_in else 1)
             for n_in, n_out in pairwise(widths)
@@ -123,13 +126,22 @@ class ResNet20(nn.Sequential):
         )
 
 
+class ResNet32(ResNet20):
+    """ResNet-32 for 32 x 32 colour images (He et al., 2016), 460,000 weights."""
+
+    blocks_a_stage = 5
+
+
 class VGG16(nn.Sequential):
     """VGG-16 with batch norm for 32 x 32 images: 14.7 million weights."""
+
+    late_layers = 3  # of each of the last three stages
 
     def __init__(self) -> None:
         layers: list[nn.Module] = []
         n_in = 3
-        for stage in ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3):
+        late = self.late_layers
+        for stage in ((64,) * 2, (128,) * 2, (256,) * late, *[(512,) * late] * 2):
             for n_out in stage:
                 layers += [
                     nn.Conv2d(n_in, n_out, 3, padding=1, bias=False),
@@ -139,6 +151,12 @@ class VGG16(nn.Sequential):
                 n_in = n_out
             layers.append(nn.MaxPool2d(2))
         super().__init__(*layers, nn.Flatten(), nn.Linear(512, 10))
+
+
+class VGG19(VGG16):
+    """VGG-19 with batch norm for 32 x 32 images (Liu et al., 2017): 20.04 million."""
+
+    late_layers = 4
 
 
 class Augmented(nn.Module):

@@ -28,7 +28,7 @@ class NonFiniteLossError(FloatingPointError):
 
 
 class SparsityWarning(UserWarning):
-    """A learned mask was far from the target density when it was cut to it."""
+    """A mask keeps nothing, or was far from its target when it was cut to it."""
 
 
 class PrecisionWarning(UserWarning):

@@ -186,8 +186,8 @@ def best(
 def scale(
     description: str,
     *,
-    small: Mapping[str, int],
-    full: Mapping[str, int],
+    small: Mapping[str, Any],
+    full: Mapping[str, Any],
     methods: Sequence[str] = (),
     rates: Sequence[float] = (),
 ) -> argparse.Namespace:
@@ -197,23 +197,25 @@ def scale(
     ----------
     description : str
         What the figure shows.
-    small, full : dict of str to int
-        Defaults, and what ``--full`` puts in their place: `seeds` and `steps`.
+    small, full : dict
+        Defaults, and what ``--full`` puts in their place: numbers such as `seeds` and
+        `steps`, at least 1, or texts.
     methods, rates : sequence
         Where they may be chosen from, all of them by default.
 
     Returns
     -------
     arguments : argparse.Namespace
-        With an int for each key of `small`, and the lists `methods` and `rates`.
+        With a value for each key of `small`, and the lists `methods` and `rates`.
     """
     parser = argparse.ArgumentParser(
         description=description.splitlines()[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--full", action="store_true", help="the scale of the source")
-    for name, number in small.items():
-        parser.add_argument(f"--{name}", type=int, help=f"instead of {number}")
+    for name, value in small.items():
+        flag = f"--{name.replace('_', '-')}"
+        parser.add_argument(flag, type=type(value), help=f"instead of {value}")
     if methods:
         parser.add_argument("--methods", nargs="+", choices=methods, default=methods)
     if rates:
@@ -225,7 +227,7 @@ def scale(
     for name in small:
         if getattr(arguments, name) is None:
             setattr(arguments, name, defaults[name])
-        elif getattr(arguments, name) < 1:
+        elif isinstance(small[name], int) and getattr(arguments, name) < 1:
             parser.error(f"--{name} must be at least 1")
     return arguments
 

@@ -2,8 +2,8 @@
 
 For each seed and sparsity a method finds its mask on the old task. The mask, a mask
 reshuffled by layer, a random one and the dense network are then trained alike on the
-new task (Colombo and Gao, 2021, sections 3.2, 3.3 and A.2). Their rival is iterative
-magnitude pruning; gradual magnitude pruning, "gmp", stands for it here. A row is
+new task (Colombo and Gao, 2021, sections 3.2, 3.3 and A.2). Their rival is "imp",
+iterative magnitude pruning with rewinding, in rounds of `--old-epochs` each. A row is
 written when a mask has been tried, so a killed run goes on where it was.
 
     python bench_transfer.py --data-home DIR --work-dir RUNS
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -25,15 +26,14 @@ from skorch import NeuralNetClassifier
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from networks import LeNet300100, SmallConv
+from contests import NETWORKS, images
 from reporting import RESULTS, write_table
 
-from sklearn_pb import MaskPruner
+from sklearn_pb import MaskPruner, SparseTicketFinder
 from sklearn_pb.datasets import load_arrays
 from sklearn_pb.estimators import transfer_architecture
 from sklearn_pb.inspection import TransferDisplay
 
-NETWORKS = {"lenet-300-100": LeNet300100, "small-conv": SmallConv}
 Row = dict[str, Any]
 Task = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -49,7 +49,7 @@ SOURCE = {
         0.95: 0.301,
         0.99: 0.100,
     },
-    "gmp reshuffled": {
+    "imp reshuffled": {
         0.1: 0.300,
         0.3: 0.332,
         0.5: 0.342,
@@ -75,13 +75,14 @@ def parse_arguments() -> argparse.Namespace:
     add("--work-dir", type=Path, required=True)
     add("--name", default="pruning_transfer")
     add("--network", choices=NETWORKS, default="lenet-300-100")
-    add("--methods", nargs="+", default=["two-temperature", "continuous", "gmp"])
+    add("--methods", nargs="+", default=["two-temperature", "continuous", "imp"])
     add("--sparsities", nargs="+", type=float, default=[0.5, 0.9, 0.95, 0.99])
     add("--sizes", nargs="+", type=int, default=[50, 100, 500, 1000, 5000])
     add("--seeds", type=int, default=5)
     add("--old-rows", type=int, default=None)
     add("--old-epochs", type=int, default=10)
     add("--new-epochs", type=int, default=30)
+    add("--imp-rate", type=float, default=0.5, help="most that a round removes")
     add("--n-jobs", type=int, default=1)
     add("--device", default="cpu")
     return parser.parse_args()
@@ -109,8 +110,7 @@ def load_task(options: argparse.Namespace, part: str, n: int | None = None) -> T
     for X, y in ((found.X, found.y), (found.X_test, found.y_test)):
         rows = np.flatnonzero(np.isin(y, classes)) if classes else np.arange(len(y))
         rows = np.random.default_rng(0).permutation(rows)[:n]
-        X = X[rows].astype(np.float32)
-        kept += [X[:, None] if X.ndim == 3 else X, y[rows]]
+        kept += [images(X[rows]), y[rows]]
     return tuple(kept)
 
 
@@ -130,6 +130,28 @@ def make_net(options: argparse.Namespace, epochs: int, batch: int) -> Any:
     )
 
 
+def find_mask(
+    method: str, sparsity: float, seed: int, old: Task, options: argparse.Namespace
+) -> MaskPruner | SparseTicketFinder:
+    """Train on the old task, and return what has the mask."""
+    net = make_net(options, options.old_epochs, 128)
+    if method != "imp":
+        return MaskPruner(net, method=method, sparsity=sparsity, random_state=seed).fit(
+            *old[:2]
+        )
+    rounds = max(1, math.ceil(math.log1p(-sparsity) / math.log1p(-options.imp_rate)))
+    finder = SparseTicketFinder(
+        net,
+        search="imp",
+        n_rounds=rounds,
+        prune_rate=1 - (1 - sparsity) ** (1 / rounds),
+        select="last",  # so the rows that tickets are judged on choose nothing
+        random_state=seed,
+    )
+    X, y, X_test, y_test = old
+    return finder.fit(X, y, X_val=X_test, y_val=y_test)
+
+
 class Runs:
     """The runs that are done, in a file.
 
@@ -142,7 +164,7 @@ class Runs:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         names = ("old", "new", "old_classes", "new_classes", "network", "sizes")
-        names += ("old_rows", "old_epochs", "new_epochs")
+        names += ("old_rows", "old_epochs", "new_epochs", "imp_rate")
         self.settings = {name: getattr(options, name) for name in names}
         options.work_dir.mkdir(parents=True, exist_ok=True)
         self.path = options.work_dir / "transfer.jsonl"
@@ -168,18 +190,13 @@ class Runs:
         key = [method, sparsity, seed]
         if any([r["method"], r["sparsity"], r["seed"]] == key for r in self.records):
             return
-        pruner = MaskPruner(
-            make_net(self.options, self.options.old_epochs, 128),
-            method=method,
-            sparsity=sparsity,
-            random_state=seed,
-        ).fit(*old[:2])
+        found = find_mask(method, sparsity, seed, old, self.options)
         first = method == self.options.methods[0]
         controls = ["reshuffled"] + ["random"] * first
         if first and sparsity == self.options.sparsities[0]:
             controls += ["dense"]
         rows = transfer_architecture(
-            {method: pruner},
+            {method: found},
             *new[:2],
             X_test=new[2],
             y_test=new[3],
@@ -195,8 +212,8 @@ class Runs:
                 "method": method,
                 "sparsity": sparsity,
                 "seed": seed,
-                "old_accuracy": round(pruner.score(*old[2:]), 4),
-                "layer_sparsity": pruner.layer_sparsity_,
+                "old_accuracy": round(found.score(*old[2:]), 4),
+                "layer_sparsity": found.layer_sparsity_,
                 "rows": [_named(row, method) for row in rows],
                 "settings": self.settings,
             }

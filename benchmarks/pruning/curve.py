@@ -1,61 +1,117 @@
-"""Where a Monte-Carlo mask gets to, by its learning rate, samples and epochs.
+"""Where ARMS and ProbMask pass the one-shot cut, and what they lack where they do not.
 
-python curve.py --data fashion_mnist --data-home DIR --work-dir RUNS
+Each study varies one thing, with the one-shot cut of magnitudes beside it: the epochs,
+the samples and the learning rate of the mask, or what a mask variable stands for and so
+how many there are. A row is written when a run ends, so that a killed study goes on.
+
+    python curve.py --data fashion_mnist --data-home DIR --work-dir RUNS
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import warnings
-from itertools import product
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-
-import numpy as np
-import torch
-from skorch import NeuralNetClassifier
-from torch import nn
+from statistics import mean, stdev
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from networks import StridedConv
+from contests import Part, Records, fresh_net, load_images
 from reporting import write_table
 
 from sklearn_pb import MaskPruner
-from sklearn_pb.datasets import load_arrays
 from sklearn_pb.exceptions import SparsityWarning
-from sklearn_pb.methods import MonteCarlo
+from sklearn_pb.methods import resolve_method
+
+
+@dataclass(frozen=True)
+class Point:
+    """A method with settings, on some seeds.
+
+    Parameters
+    ----------
+    study : str
+        What it belongs to.
+    method : str
+        A preset.
+    settings : dict
+        Parameters of the pruner; those that are not named are its defaults.
+    epochs : int
+        How long it trains.
+    seeds : int
+        How many.
+    """
+
+    study: str
+    method: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    epochs: int = 8
+    seeds: int = 1
+
+    def key(self) -> dict[str, Any]:
+        """Return what its runs are found by."""
+        return {k: v for k, v in asdict(self).items() if k not in ("study", "seeds")}
+
+
+def _one_shot(finetune: float = 0.8, lr: float = 3e-3, **more: Any) -> dict[str, Any]:
+    return {"sparsity": 0.98, "estimator__lr": lr, "finetune": finetune, **more}
+
+
+def _arms(n_samples: int, rate: float, lr: float = 1e-3, **more: Any) -> dict[str, Any]:
+    return {
+        "sparsity": 0.98,
+        "estimator__lr": lr,
+        "warmup": 0.2,
+        "method__initial_probability": 0.9,
+        "method__n_samples": n_samples,
+        "method__learning_rate": rate,
+        **more,
+    }
+
+
+def _prob_mask(rate: float, lr: float = 3e-3) -> dict[str, Any]:
+    return {"sparsity": 0.98, "estimator__lr": lr, "method__learning_rate": rate}
+
+
+def points() -> Iterator[Point]:
+    """Every point of every study, those that decide first."""
+    for granularity, sparsity, seeds in (("channel", 0.75, 3), ("block", 0.95, 1)):
+        what = {"granularity": granularity, "sparsity": sparsity}
+        by_layer = _one_shot(**what, scope="layer")
+        yield Point("variables", "magnitude", by_layer, seeds=seeds)
+        yield Point("variables", "arms", _arms(8, 0.1, 3e-3, **what), seeds=seeds)
+        yield Point("variables", "magnitude", _one_shot(**what))
+    for epochs in (8, 24):
+        yield Point("epochs", "magnitude", _one_shot(), epochs, 3)
+        yield Point("epochs", "probmask", _prob_mask(0.03), epochs, 3)
+    yield Point("epochs", "probmask", _prob_mask(0.01), 24, 1)
+    for n_samples, epochs, *rates in (
+        (4, 8, 0.003, 0.01, 0.03, 0.1, 0.3),
+        (4, 24, 0.1),
+        (16, 8, 0.1, 0.3),
+        (16, 24, 0.1, 0.3),
+        (64, 8, 0.1),
+    ):
+        for rate in rates:
+            yield Point("samples", "arms", _arms(n_samples, rate), epochs)
 
 
 def main() -> None:
-    """Run the points that are not done, and write results/NAME.csv."""
+    """Run the points that are not done, and write results/pruning_curve.csv."""
     options = parse_arguments()
     warnings.simplefilter("ignore", SparsityWarning)
-    found = load_arrays(options.data, data_home=options.data_home, scale=True)
-    rows = np.random.default_rng(0).permutation(len(found.X))[: options.rows]
-    train = found.X[rows].astype(np.float32)[:, None], found.y[rows]
-    test = found.X_test.astype(np.float32)[:, None], found.y_test
-    options.work_dir.mkdir(parents=True, exist_ok=True)
-    path = options.work_dir / f"{options.name}.jsonl"
-    lines = path.read_text().splitlines() if path.exists() else []
-    done = [json.loads(line) for line in lines if line.endswith("}")]
-    grid = product(
-        options.gradients, options.samples, options.epochs, options.learning_rates
-    )
-    for gradient, n_samples, epochs, learning_rate in grid:
-        point = {
-            "gradient": gradient,
-            "n_samples": n_samples,
-            "epochs": epochs,
-            "learning_rate": learning_rate,
-            "sparsity": options.sparsity,
-        }
-        if not any(point.items() <= row.items() for row in done):
-            done.append({**point, **run(point, train, test)})
-            with path.open("a") as file:
-                file.write("\n" + json.dumps(done[-1]))
-            print(done[-1], flush=True)
-    print(write_table(options.name, done))
+    records = Records(options.work_dir / options.data / "curve.jsonl")
+    train, test = load_images(options)
+    wanted = [p for p in points() if p.study in options.studies]
+    for point in wanted if options.run else []:
+        for seed in range(point.seeds):
+            key = {**point.key(), "seed": seed}
+            if not records.find(**key):
+                records.add({**key, **run(point, seed, train, test, options)})
+    print(write_table("pruning_curve", table(records)))
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -66,45 +122,50 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--data", default="fashion_mnist")
     parser.add_argument("--data-home", default=None)
     parser.add_argument("--work-dir", type=Path, required=True)
-    parser.add_argument("--name", default="pruning_curve")
+    parser.add_argument("--network", default="strided-conv")
     parser.add_argument("--rows", type=int, default=20_000)
-    parser.add_argument("--sparsity", type=float, default=0.98)
-    parser.add_argument("--gradients", nargs="+", default=["arms"])
-    parser.add_argument("--samples", nargs="+", type=int, default=[4, 16])
-    parser.add_argument("--epochs", nargs="+", type=int, default=[8])
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--device", default="cpu")
+    studies = sorted({p.study for p in points()})
+    parser.add_argument("--studies", nargs="+", default=studies, choices=studies)
     parser.add_argument(
-        "--learning-rates", nargs="+", type=float, default=[0.003, 0.01, 0.03, 0.1]
+        "--no-run", dest="run", action="store_false", help="only write the table"
     )
     return parser.parse_args()
 
 
-def run(point: dict, train: tuple, test: tuple) -> dict:
+def run(
+    point: Point, seed: int, train: Part, test: Part, options: argparse.Namespace
+) -> dict[str, Any]:
     """Prune once, and return what came of it."""
-    method = MonteCarlo(
-        gradient=point["gradient"],
-        n_samples=point["n_samples"],
-        learning_rate=point["learning_rate"],
-        initial_probability=0.9,
-    )
-    net = NeuralNetClassifier(
-        StridedConv,
-        criterion=nn.CrossEntropyLoss,
-        optimizer=torch.optim.Adam,
-        lr=1e-3,
-        max_epochs=point["epochs"],
-        batch_size=128,
-        iterator_train__shuffle=True,
-        train_split=None,
-        verbose=0,
-    )
     pruner = MaskPruner(
-        net, method=method, sparsity=point["sparsity"], warmup=0.2, random_state=0
-    ).fit(*train)
-    searching = [row for row in pruner.history_ if row["phase"] == "search"]
-    return {
-        "accuracy": round(pruner.score(*test), 4),
-        "own_sparsity": round(searching[-1]["sparsity"], 4),
-    }
+        fresh_net(options, point.epochs),
+        method=resolve_method(point.method),
+        random_state=seed,
+    )
+    pruner.set_params(**point.settings).fit(*train)
+    return {"accuracy": round(pruner.score(*test), 4)}
+
+
+def table(records: Records) -> list[dict[str, Any]]:
+    """One row a point that has been run."""
+    rows = []
+    for point in points():
+        scores = [100 * found["accuracy"] for found in records.find(**point.key())]
+        if scores:
+            settings = ", ".join(f"{k}: {v}" for k, v in point.settings.items())
+            rows.append(
+                {
+                    "study": point.study,
+                    "method": point.method,
+                    "epochs": point.epochs,
+                    "settings": settings,
+                    "accuracy_mean": round(mean(scores), 2),
+                    "accuracy_std": round(stdev(scores), 2) if len(scores) > 1 else "",
+                    "seeds": len(scores),
+                }
+            )
+    return rows
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The table and the picture of a contest, from the files of its runs.
+"""The table and the pictures of a contest, from the files of its runs.
 
 python summary.py --work-dir RUNS --data fashion_mnist --name pruning_fashion_mnist
 """
@@ -13,10 +13,18 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from contenders import CONTENDERS
+from contenders import CONTENDERS, FAMILIES
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from reporting import RESULTS, write_table
+
+Row = dict[str, Any]
+
+TITLES = {
+    "cut": "cut by a criterion",
+    "learned": "learned by a slope",
+    "sampled": "learned from sampled masks",
+}
 
 
 def main() -> None:
@@ -29,13 +37,15 @@ def main() -> None:
     parser.add_argument("--name", default="pruning_fashion_mnist")
     options = parser.parse_args()
     folders = sorted(p for p in (options.work_dir / options.data).iterdir())
+    folders = [folder for folder in folders if folder.is_dir()]
     rows = [row for folder in folders for row in table(folder)]
     print(write_table(options.name, rows))
     for folder in folders:
-        print(draw(rows, folder.name, options.name))
+        ours = [row for row in rows if row["network"] == folder.name]
+        print(draw(ours, options.name))
 
 
-def table(folder: Path) -> list[dict[str, Any]]:
+def table(folder: Path) -> list[Row]:
     """One row a method and sparsity of one network."""
     rows = []
     for name in CONTENDERS:
@@ -45,11 +55,11 @@ def table(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _rows(network: str, name: str, path: Path) -> list[dict[str, Any]]:
+def _rows(network: str, name: str, path: Path) -> list[Row]:
     lines = path.read_text().splitlines()
     records = [json.loads(line) for line in lines if line.endswith("}")]
     best = next((r["best"] for r in records if r["kind"] == "tuning"), {})
-    groups: dict[float, list[dict[str, Any]]] = defaultdict(list)
+    groups: dict[float, list[Row]] = defaultdict(list)
     for record in records:
         if record["kind"] == "run":
             groups[record["sparsity"]].append(record)
@@ -60,9 +70,10 @@ def _rows(network: str, name: str, path: Path) -> list[dict[str, Any]]:
             {
                 "network": network,
                 "method": name,
+                "when": CONTENDERS[name].when,
                 "sparsity": sparsity,
                 "accuracy_mean": round(mean(scores), 2),
-                "accuracy_std": round(stdev(scores), 2) if len(scores) > 1 else 0.0,
+                "accuracy_std": round(stdev(scores), 2) if len(scores) > 1 else "",
                 "seeds": len(runs),
                 "epochs": runs[0]["epochs"],
                 "rows": runs[0]["rows"],
@@ -72,46 +83,59 @@ def _rows(network: str, name: str, path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def draw(rows: list[dict[str, Any]], network: str, name: str) -> Path:
-    """Draw accuracy against density, a line a method."""
+def draw(rows: list[Row], name: str) -> Path:
+    """Draw what each method loses against its density, a panel a family."""
     import matplotlib.pyplot as plt
 
-    fig, ax = plt.subplots(figsize=(9, 5), layout="constrained")
-    lines: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    lines: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        if row["network"] == network:
-            lines[row["method"]].append(row)
-    marks = "osv^<>DPX*d"
-    for i, (method, points) in enumerate(lines.items()):
-        if method == "dense":
-            ax.axhline(points[0]["accuracy_mean"], color="0.3", lw=1, label="dense")
-            continue
+        lines[row["method"]].append(row)
+    dense = lines.pop("dense")[0]
+    fig, axes = plt.subplots(1, 3, figsize=(13, 6), sharey=True, layout="constrained")
+    for family, ax in zip(FAMILIES, axes, strict=True):
+        ours = {m: p for m, p in lines.items() if CONTENDERS[m].family == family}
+        _draw_family(ax, ours, dense["accuracy_mean"])
+        ax.set(xscale="log", xlabel="weights left [%]", title=TITLES[family])
+        ax.set_xticks([1, 2, 5], ["1", "2", "5"])
+        ax.minorticks_off()
+        ax.grid(axis="y", color="0.9")
+        ax.axhline(0, color="0.3", lw=1)
+        ax.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3)
+    axes[0].set_yscale("symlog", linthresh=1)  # so that none is out of sight
+    ticks = [-1, 0, 1, 2, 5, 10, 20, 50]
+    axes[0].set_yticks(ticks, [str(tick) for tick in ticks])
+    axes[0].set(ylabel="points of accuracy below the dense network")
+    axes[0].set_ylim(80, -1)
+    network = dense["network"]
+    fig.suptitle(f"{network}: dense {dense['accuracy_mean']:.1f} % right", fontsize=10)
+    path = RESULTS / f"{name}_{network}.png"
+    fig.savefig(path, dpi=110)
+    plt.close(fig)
+    return path
+
+
+def _draw_family(ax: Any, lines: dict[str, list[Row]], dense: float) -> None:
+    """Draw a line a method, the best at the top of the legend."""
+    import matplotlib.pyplot as plt
+
+    def last(points: list[Row]) -> float:
+        return -points[-1]["accuracy_mean"]
+
+    marks = "osv^<>DPX*dph"
+    ordered = sorted(lines.items(), key=lambda line: last(line[1]))
+    for i, (method, points) in enumerate(ordered):
+        when = CONTENDERS[method].when
         ax.errorbar(
             [100 * (1 - p["sparsity"]) for p in points],
-            [p["accuracy_mean"] for p in points],
-            [p["accuracy_std"] for p in points],
-            label=method,
+            [dense - p["accuracy_mean"] for p in points],
+            [p["accuracy_std"] or 0 for p in points],
+            label=f"{method} ({when})" if when else method,
             marker=marks[i % len(marks)],
             color=plt.get_cmap("tab20")(i % 20),
-            ls="-" if i < 20 else "--",
             lw=1,
             ms=4,
             capsize=2,
         )
-    ax.set(
-        xscale="log",
-        xlabel="weights left [%]",
-        ylabel="test accuracy [%]",
-        title=network,
-    )
-    ax.set_xticks([1, 2, 5], ["1", "2", "5"])
-    ax.minorticks_off()
-    best = max(p["accuracy_mean"] for points in lines.values() for p in points)
-    ax.set_ylim(best - 12, best + 1)  # what is worse is in the table
-    ax.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
-    path = RESULTS / f"{name}_{network}.png"
-    fig.savefig(path, dpi=110)
-    return path
 
 
 if __name__ == "__main__":

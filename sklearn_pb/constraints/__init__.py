@@ -3,8 +3,9 @@
 from ._base import Constraint, ConstraintRun
 from ._hardening import split_count, top_k_mask
 from ._l0_penalty import L0Penalty, PenaltyState
+from ._measured_quota import CostQuota, MeasuredQuota
 from ._quadratic_pull import QuadraticPull
-from ._quota import CellQuota, MeasuredQuota, Quota
+from ._quota import CellQuota, Quota
 from ._simplex import project_capped_simplex
 from ._sparsity_projection import SparsityProjection
 from ._steering import steered_price
@@ -15,6 +16,7 @@ __all__ = [
     "CellQuota",
     "Constraint",
     "ConstraintRun",
+    "CostQuota",
     "L0Penalty",
     "MeasuredQuota",
     "PenaltyState",

@@ -20,7 +20,14 @@ class Constraint(BaseEstimator, ABC):
     A constraint acts in one or more of three ways: it adds a price to the slope of the
     cost, it pulls the logits, or it moves the probabilities after each step of the
     optimizer.
+
+    Attributes
+    ----------
+    sparsity : float or None
+        Fraction of zeros that the constraint itself asks for, if it has such a setting.
     """
+
+    sparsity: float | None = None
 
     def check(self) -> None:
         """Raise a clear error if a setting is out of its range."""
@@ -58,9 +65,11 @@ class ConstraintRun:
     strength: float | None = None
 
     @property
-    def pulls(self) -> bool:
-        """Whether `pull` is more than this class's own."""
-        return type(self).pull is not ConstraintRun.pull
+    def is_uniform_price(self) -> bool:
+        """Whether this is nothing but one price for all variables, or none at all."""
+        own = type(self)
+        free = own.pull is ConstraintRun.pull and not self.confines
+        return free and own.price is ConstraintRun.price
 
     def price(
         self, slopes: Values, kept: Values, progress: float, step_size: float
@@ -81,6 +90,33 @@ class ConstraintRun:
         Returns
         -------
         price : float or torch.Tensor of shape (d,)
+            In units of the cost.
+        """
+        return 0.0
+
+    def uniform_price(
+        self,
+        slopes: Values,
+        density: Callable[[], float],
+        progress: float,
+        step_size: float,
+    ) -> float:
+        """Return the price of every one, if `is_uniform_price`, from less than `price`.
+
+        Parameters
+        ----------
+        slopes : callable
+            As in `price`.
+        density : callable
+            Gives the mean of what the variables count for.
+        progress : float
+            Fraction of the search done, in [0, 1].
+        step_size : float
+            Fraction of the search that this step is.
+
+        Returns
+        -------
+        price : float
             In units of the cost.
         """
         return 0.0

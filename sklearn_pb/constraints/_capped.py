@@ -23,7 +23,6 @@ class CappedConstraint(Constraint):
     A subclass has the parameters `sparsity`, `schedule` and `end`.
     """
 
-    sparsity: float | None
     schedule: Schedule
     end: float
 
@@ -60,18 +59,30 @@ class CappedConstraint(Constraint):
         Raises
         ------
         TypeError, ValueError
-            If a setting is out of its range, or nobody says how many ones are wanted.
+            If a setting is out of its range, nobody says how many ones are wanted, or
+            the quota says otherwise than this constraint.
         """
         self.check()
-        own = self.sparsity
-        wanted = [s if own is None else own for s in quota.sparsities]
-        known = [s for s in wanted if s is not None]
-        if len(known) < len(wanted):
+        self._check_quota(quota)
+        known = [self.sparsity if s is None else s for s in quota.sparsities]
+        wanted = [s for s in known if s is not None]
+        return Totals(quota, wanted, initial_density, self._way())
+
+    def _check_quota(self, quota: Quota) -> None:
+        name = type(self).__name__
+        if self.sparsity is None and quota.sparsity is None:
             raise ValueError(
-                f"{type(self).__name__} needs to know how many ones are wanted: set "
-                "its own `sparsity`, or that of the estimator or search it serves."
+                f"{name} needs to know how many ones are wanted: set its own "
+                "`sparsity`, or that of the estimator or search it serves."
             )
-        return Totals(quota, known, initial_density, self._way())
+        if self.sparsity is None or quota.sparsity is None:
+            return
+        if abs(self.sparsity - quota.sparsity) * quota.n_variables > 1:  # not rounding
+            raise ValueError(
+                f"{name}.sparsity={self.sparsity!r} differs from the sparsity "
+                f"{quota.sparsity:.6g} that the mask is to end with; it must be None "
+                "or the same."
+            )
 
     def _way(self) -> Callable[[float], float]:
         if self.schedule is None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -122,6 +123,11 @@ class L0Run(ConstraintRun):
         """The price of a one, averaged over groups."""
         return sum(s.strength or 0.0 for s in self._states) / len(self._states)
 
+    @property
+    def is_uniform_price(self) -> bool:
+        """Whether there is one group, of variables that count alike."""
+        return len(self._states) == 1 and self._costs is None
+
     def price(
         self, slopes: Values, kept: Values, progress: float, step_size: float
     ) -> torch.Tensor | float:
@@ -129,6 +135,9 @@ class L0Run(ConstraintRun):
 
         The first call measures the slopes, later ones follow the density.
         """
+        if self.is_uniform_price:
+            density = partial(_mean, kept)
+            return self.uniform_price(slopes, density, progress, step_size)
         if not self._states[0].calibrated:
             for state, mean in self._means(slopes()):
                 state.calibrate(mean)
@@ -136,12 +145,25 @@ class L0Run(ConstraintRun):
             for state, mean in self._means(kept(), weighted=True):
                 state.follow(mean, progress, step_size)
         prices = [state.strength or 0.0 for state in self._states]
-        if len(prices) == 1:
-            return prices[0] if self._costs is None else prices[0] * self._costs
         by_variable = torch.repeat_interleave(
             torch.tensor(prices), torch.tensor(self._sizes)
         )
         return by_variable if self._costs is None else by_variable * self._costs
+
+    def uniform_price(
+        self,
+        slopes: Values,
+        density: Callable[[], float],
+        progress: float,
+        step_size: float,
+    ) -> float:
+        """Return the price of every one, where there is one group."""
+        (state,) = self._states
+        if not state.calibrated:
+            state.calibrate(_mean(slopes))
+        elif state.target is not None:
+            state.follow(density(), progress, step_size)
+        return state.strength or 0.0
 
     def _means(
         self, values: torch.Tensor, weighted: bool = False
@@ -164,6 +186,10 @@ class L0Run(ConstraintRun):
         """Go on from a saved state."""
         for group, saved in zip(self._states, state["groups"], strict=True):
             group.load_state_dict(saved)
+
+
+def _mean(values: Values) -> float:
+    return float(values().mean())
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 
@@ -95,6 +95,44 @@ class Quota:
             return None
         return 1 - sum(self.counts) / max(1, self.n_variables)
 
+    @property
+    def cost_sparsity(self) -> float | None:
+        """Fraction of zeros over all groups, each variable by its cost, or None."""
+        if self.counts is None or self.costs is None:
+            return self.sparsity
+        return self._mean_sparsity()
+
+    def group_means(self, values: torch.Tensor) -> list[float]:
+        """Return the mean of each group, each variable by its cost.
+
+        Parameters
+        ----------
+        values : torch.Tensor of shape (d,)
+            One value a variable.
+
+        Returns
+        -------
+        means : list of float
+            One a group; 0 for a group that costs nothing.
+        """
+        if self.costs is not None:
+            values = values * self.costs.to(values)
+        sums = [float(part.sum()) for part in values.split(self.sizes)]
+        return [x / max(t, 1e-30) for x, t in zip(sums, self._totals(), strict=True)]
+
+    def _mean_sparsity(self) -> float:
+        """The mean of the sparsities of the groups, by their cost."""
+        totals = self._totals()
+        shares = [share or 0.0 for share in self.sparsities]
+        zeros = sum(s * total for s, total in zip(shares, totals, strict=True))
+        return zeros / max(sum(totals), 1e-30)
+
+    def _totals(self) -> list[float]:
+        """What each group costs."""
+        if self.costs is None:
+            return [float(size) for size in self.sizes]
+        return [float(part.sum()) for part in self.costs.double().split(self.sizes)]
+
     def select(self, scores: torch.Tensor, fraction: float = 1.0) -> torch.Tensor:
         """Return the mask of the best variables, with exactly as many as promised.
 
@@ -172,73 +210,3 @@ class CellQuota(Quota):
         mask = torch.zeros(len(padded), dtype=torch.bool, device=scores.device)
         mask[chosen.flatten()] = True
         return mask[:-1]
-
-
-class MeasuredQuota(Quota):
-    """As many of the best variables as a measured total allows.
-
-    Parameters
-    ----------
-    measure : callable
-        Maps a (d,) boolean mask to its total, such as multiply-adds; more ones never
-        give less.
-    n_variables : int
-        The number d of variables.
-    sparsity : float
-        Fraction of the total of the full mask that is to go.
-    costs : torch.Tensor of shape (d,), default=None
-        What each variable counts for in steering, with a mean of 1.
-    at_least_one : sequence of int, default=()
-        Sizes of consecutive groups that never lose their last one.
-
-    Notes
-    -----
-    The mask's total is at most the budget, and the next best variable would not fit.
-    """
-
-    def __init__(
-        self,
-        measure: Callable[[torch.Tensor], float],
-        n_variables: int,
-        sparsity: float,
-        *,
-        costs: torch.Tensor | None = None,
-        at_least_one: Sequence[int] = (),
-    ) -> None:
-        self.measure = measure
-        self._share = sparsity
-        super().__init__(
-            [n_variables],
-            [n_variables - round(sparsity * n_variables)],
-            costs=costs,
-            at_least_one=at_least_one,
-        )
-
-    @property
-    def sparsity(self) -> float:
-        """Fraction of the measured total that is to go."""
-        return self._share
-
-    @property
-    def sparsities(self) -> list[float | None]:
-        """The same, as there is one group."""
-        return [self._share]
-
-    def _choose(self, scores: torch.Tensor, fraction: float) -> torch.Tensor:
-        full = self.measure(torch.ones_like(scores, dtype=torch.bool))
-        limit = full * (1 - fraction * self._share) * (1 + 1e-9)
-        order = scores.argsort(descending=True, stable=True)
-        low, high = 0, len(order) + 1  # the first `low` fit, the first `high` do not
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self.measure(_prefix(order, middle)) <= limit:
-                low = middle
-            else:
-                high = middle
-        return _prefix(order, max(low, len(self.at_least_one)))
-
-
-def _prefix(order: torch.Tensor, k: int) -> torch.Tensor:
-    mask = torch.zeros(len(order), dtype=torch.bool, device=order.device)
-    mask[order[:k]] = True
-    return mask

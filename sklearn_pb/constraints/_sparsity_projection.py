@@ -19,7 +19,8 @@ class SparsityProjection(CappedConstraint):
     Parameters
     ----------
     sparsity : float, default=None
-        Fraction of expected zeros, in [0, 1); None takes that of the quota.
+        Fraction of expected zeros, in [0, 1), which the mask then ends with exactly;
+        None takes that of the quota.
     schedule : {"cubic"} or callable or None, default="cubic"
         How the bound gets there. "cubic" follows `CubicSparsity`; a callable maps the
         progress of the search to the fraction of the way that is gone, both in
@@ -65,7 +66,8 @@ class SparsityProjection(CappedConstraint):
         Parameters
         ----------
         quota : Quota
-            Groups, costs, and the sparsity unless this constraint has its own.
+            Groups, costs, and the sparsity, unless that is open and this constraint has
+            its own.
         initial_density : float
             Mean probability at the start, from which the bound shrinks.
 
@@ -77,7 +79,8 @@ class SparsityProjection(CappedConstraint):
         Raises
         ------
         TypeError, ValueError
-            If a setting is out of its range, or no sparsity is known.
+            If a setting is out of its range, no sparsity is known, or that of the quota
+            is another one.
         """
         return ProjectionRun(self.totals(quota, initial_density), quota)
 

@@ -26,8 +26,8 @@ class VelocityConstraint(CappedConstraint):
     Parameters
     ----------
     sparsity : float, default=None
-        Fraction of expected zeros, in [0, 1): K is (1 - sparsity) of the sum of the
-        costs c. None takes the sparsity of the quota.
+        Fraction of expected zeros, in [0, 1), which the mask then ends with exactly: K
+        is (1 - sparsity) of the sum of the costs c. None takes that of the quota.
     alpha : float or "auto", default="auto"
         Fraction of a violation that one step removes, in (0, 1]. "auto" follows from
         the number of steps: a violation shrinks by a factor e in each tenth of the
@@ -112,7 +112,8 @@ class VelocityConstraint(CappedConstraint):
         Parameters
         ----------
         quota : Quota
-            Groups, costs, and the sparsity unless this constraint has its own.
+            Groups, costs, and the sparsity, unless that is open and this constraint has
+            its own.
         initial_density : float
             Mean probability at the start, from which a schedule starts.
 
@@ -124,7 +125,8 @@ class VelocityConstraint(CappedConstraint):
         Raises
         ------
         TypeError, ValueError
-            If a setting is out of its range, or no sparsity is known.
+            If a setting is out of its range, no sparsity is known, or that of the quota
+            is another one.
         """
         totals = self.totals(quota, initial_density)
         alpha = None if isinstance(self.alpha, str) else self.alpha

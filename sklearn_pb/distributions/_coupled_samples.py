@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-import numpy as np
 import torch
 
+from ..kernels import backend_for
 from ..utils import RandomStream
 
 _ROOM = 4 << 20  # bytes that `keep` may take: for d of a million and more, d floats
@@ -126,13 +126,6 @@ def _sum_of_rows(
     weights: torch.Tensor, rows: torch.Tensor, dtype: torch.dtype
 ) -> torch.Tensor:
     """Sum over the rows, floats or bytes, each with its weight."""
-    weights = weights.to(dtype)
     if rows.is_floating_point():
-        return weights @ rows
-    if rows.device.type == "cpu":
-        total = np.einsum("s,sd->d", weights.numpy(), rows.numpy())
-        return torch.from_numpy(total)
-    total = torch.zeros(rows.shape[1], dtype=dtype, device=rows.device)
-    for weight, row in zip(weights.tolist(), rows, strict=True):
-        total.add_(row, alpha=weight)
-    return total
+        return weights.to(dtype) @ rows
+    return backend_for(rows.device).weighted_rows(rows, weights, dtype)

@@ -106,20 +106,24 @@ class Parametrization(ABC):
         """
         return self.pull_back(z - self.probabilities(logits), logits)
 
-    def derivative(self, logits: torch.Tensor) -> torch.Tensor:
+    def derivative(
+        self, logits: torch.Tensor, probabilities: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Return dtheta_i/dr_i.
 
         Parameters
         ----------
         logits : torch.Tensor of shape (d,), or (components, d)
             The free parameters.
+        probabilities : torch.Tensor of shape (d,), default=None
+            Theta, where it is known; None computes it.
 
         Returns
         -------
         derivative : torch.Tensor shaped as `logits`
             The derivative of each probability by each of its own logits.
         """
-        theta = self.probabilities(logits)
+        theta = self.probabilities(logits) if probabilities is None else probabilities
         return self.pull_back(theta * (1 - theta), logits)
 
     def constrain_(self, logits: torch.Tensor) -> None:  # noqa: B027
@@ -157,10 +161,12 @@ class Sigmoid(Parametrization):
         low, high = torch.aminmax(logits.detach())
         return bool(low > -_SAFE) and bool(high < _SAFE)
 
-    def derivative(self, logits: torch.Tensor) -> torch.Tensor:
+    def derivative(
+        self, logits: torch.Tensor, probabilities: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Return theta (1 - theta)."""
-        theta = self.probabilities(logits)
-        return theta - theta.square()
+        theta = self.probabilities(logits) if probabilities is None else probabilities
+        return torch.addcmul(theta, theta, theta, value=-1)
 
     def _score_factor(self, logits: torch.Tensor) -> torch.Tensor:
         return logits.new_ones(())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -65,12 +67,42 @@ def check_settings(pruner: Any) -> Method:
         )
     if pruner.constraint is not None:
         pruner.constraint.check()
+        wanted_sparsity(pruner)  # raises where there are two
     if pruner.warmup + pruner.finetune >= 1:
         raise ValueError(
             f"warmup={pruner.warmup!r} and finetune={pruner.finetune!r} leave no part "
             "of the training to the search; their sum must be less than 1."
         )
     return method
+
+
+def wanted_sparsity(pruner: Any) -> float | Mapping[str, float] | None:
+    """Return the sparsity that a pruner asks for, or else its constraint.
+
+    Parameters
+    ----------
+    pruner : MaskPruner
+        The settings.
+
+    Returns
+    -------
+    sparsity : float, mapping of str to float, or None
+        What the mask is cut to; None leaves that open.
+
+    Raises
+    ------
+    ValueError
+        If both ask for one, and not for the same.
+    """
+    asked, own = pruner.sparsity, getattr(pruner.constraint, "sparsity", None)
+    if asked is None or own is None:
+        return own if asked is None else asked
+    if isinstance(asked, Mapping) or not math.isclose(asked, own):
+        raise ValueError(
+            f"sparsity={asked!r} is not that of constraint={pruner.constraint!r}, "
+            f"{own!r}; one of the two must be None, or both the same."
+        )
+    return asked
 
 
 def check_problem(pruner: Any, layout: MaskLayout, quota: Quota) -> None:

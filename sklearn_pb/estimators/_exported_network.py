@@ -129,12 +129,17 @@ class ExportedNetwork:
         """
         check_is_fitted(self)
         if self._report is None:
-            device = self.estimator_.device
-            smaller = self._exported_module("compact") if self._structured else None
-            self._report = report(
-                self.estimator_.module_,
-                self.masks_,
-                self._inputs(device),
-                compacted=smaller,
-            )
+            self._report = self._reported(None)
         return self._report
+
+    def _reported(self, example_inputs: Any, *, latency: bool = True) -> Report:
+        """Return a report on inputs as the network takes them, or on kept rows."""
+        if example_inputs is None:
+            example_inputs = self._inputs(self.estimator_.device)
+        return report(
+            self.estimator_.module_,
+            self.masks_,
+            example_inputs,
+            latency=latency,
+            compacted=self._exported_module("compact") if self._structured else None,
+        )

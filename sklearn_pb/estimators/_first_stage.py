@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from ..training import forgets_weights
 from ..utils import RandomStream
 from ._network_estimator import NetworkEstimator
 
@@ -38,6 +40,52 @@ def network_within(estimator: Any) -> Any:
     return estimator
 
 
+def trained_before(estimator: Any) -> Any:
+    """Return what a frozen estimator holds: a network starts from its weights.
+
+    Parameters
+    ----------
+    estimator : object
+        The `estimator` parameter.
+
+    Returns
+    -------
+    trained : NetworkEstimator, skorch.NeuralNet or None
+        Fitted; None where nothing is frozen.
+
+    Raises
+    ------
+    NotFittedError
+        If what is frozen is not fitted.
+    TypeError
+        If it is no network with a way to train it.
+
+    Warns
+    -----
+    UserWarning
+        If a net has weights that are about to be forgotten.
+    """
+    if not isinstance(estimator, FrozenEstimator):
+        if forgets_weights(estimator):
+            warnings.warn(
+                f"the weights of the {type(estimator).__name__} given as estimator are "
+                "not used: it is cloned, as scikit-learn does, and starts afresh. To "
+                "start from its weights, give FrozenEstimator(net); to do without them "
+                "and without this warning, give clone(net).",
+                UserWarning,
+                stacklevel=5,
+            )
+        return None
+    trained = estimator.estimator
+    if not hasattr(trained, "fit"):
+        raise TypeError(
+            f"estimator={estimator!r} must hold a fitted skorch net or an estimator "
+            "around one; a module is given as it is, with its weights."
+        )
+    check_is_fitted(trained)
+    return trained
+
+
 def fit_first_stage(
     estimator: Any, X: Any, y: Any, sample_weight: Any, stream: RandomStream
 ) -> Any:
@@ -59,14 +107,12 @@ def fit_first_stage(
 
     Raises
     ------
-    NotFittedError
-        If a frozen estimator is not fitted.
+    NotFittedError, TypeError
+        If a frozen estimator is not fitted, or none of ours.
     """
-    if isinstance(estimator, FrozenEstimator):
-        check_is_fitted(estimator)
-        return estimator.estimator
-    if not isinstance(estimator, NetworkEstimator):
-        return None
+    trained = trained_before(estimator)
+    if trained is not None or not isinstance(estimator, NetworkEstimator):
+        return trained
     first = clone(estimator)
     if first.random_state is None:
         first.set_params(random_state=stream.key % _SEEDS)
@@ -83,9 +129,20 @@ def take_weights(module: nn.Module, first: Any) -> None:
         Changed in place.
     first : NetworkEstimator or skorch.NeuralNet
         Fitted.
+
+    Raises
+    ------
+    ValueError
+        If that one has other parameters, or of other shapes.
     """
     net = getattr(first, "estimator_", first)
-    module.load_state_dict(net.module_.state_dict())
+    try:
+        module.load_state_dict(net.module_.state_dict())
+    except RuntimeError as error:
+        raise ValueError(
+            f"the weights of the {type(first).__name__} do not fit the network that "
+            f"these data need: {error}"
+        ) from error
 
 
 def check_same_task(first: Any, second: Any) -> None:

@@ -138,6 +138,11 @@ def _check(
             f"the pruner has sparsity={pruner.sparsity!r}, which it would be cut to; "
             "it must be None."
         )
+    if getattr(pruner.constraint, "sparsity", None) is not None:
+        raise ValueError(
+            f"constraint={pruner.constraint!r} has a sparsity of its own, which the "
+            "mask would be cut to; it must be without."
+        )
 
 
 def _check_parameter(pruner: MaskPruner, parameter: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 
 from ..constraints import Constraint
 from ..masks import (
@@ -22,7 +23,7 @@ from ..masks import (
     prunable_parameters,
     resolve_granularity,
 )
-from ..methods import Method
+from ..methods import PRESETS, Method
 from ..training import (
     Course,
     MaskedFit,
@@ -32,8 +33,14 @@ from ..training import (
 )
 from ..utils import RandomStream
 from ..utils._sklearn import HasMethods, Interval, StrOptions, fit_context
-from ._check_pruner import check_problem, check_settings
+from ._check_pruner import check_problem, check_settings, wanted_sparsity
 from ._exported_network import N_EXAMPLES, ExportedNetwork
+from ._first_stage import (
+    check_same_task,
+    network_within,
+    take_weights,
+    trained_before,
+)
 from ._network_estimator import NetworkEstimator, Rows, first_rows
 from ._pruner_runs import check_same_run, open_run_file, run_settings
 
@@ -43,18 +50,21 @@ class MaskPruner(NetworkEstimator, ExportedNetwork):
 
     Parameters
     ----------
-    estimator : skorch net, torch.nn.Module (instance or class) or None, default=None
+    estimator : skorch net, torch.nn.Module (instance or class), None or a frozen \
+estimator, default=None
         The network. A skorch net (classifier or regressor) brings its own training
         settings; a bare module is trained as a classifier with Adam (60 epochs,
         batches of 64); None is a small network with one hidden layer. What is given is
-        not changed.
+        cloned, so that a fitted skorch net starts afresh, unless it comes in a
+        `sklearn.frozen.FrozenEstimator`: then it starts from the weights that it has.
     method : str or Method, default="continuous"
         How the mask is found: "continuous", "gmp", "magnitude", "loorf", "arms",
         "straight-through", "reinforce", or an object of `sklearn_pb.methods`.
     sparsity : float or mapping of str to float, default=None
         Fraction that ends exactly zero: round(sparsity x d) of d variables. A mapping
         gives it by layer, for shell patterns of names; layers it does not name keep
-        everything. None leaves it to the penalty (learned masks only).
+        everything. None takes the constraint's own, if it has one, or else leaves it
+        to the penalty (learned masks only).
     constraint : Constraint, default=None
         The price of a kept weight or a limit on the mask, an object of
         `sklearn_pb.constraints`. None takes the method's own, for most
@@ -115,7 +125,8 @@ class MaskPruner(NetworkEstimator, ExportedNetwork):
     layer_sparsity_ : dict of str to float
         Fraction of zero variables of each layer.
     history_ : list of dict
-        One record an epoch: losses, phase, sparsity and strength of the penalty.
+        One record an epoch: losses, phase, strength of the penalty, and the `sparsity`
+        and `layer_sparsity` (a dict by layer) that the mask has or is heading for.
     method_ : Method
         The method that ran.
     report_ : Report
@@ -151,6 +162,7 @@ class MaskPruner(NetworkEstimator, ExportedNetwork):
     True
     """
 
+    _shorthands = {"method": PRESETS}
     _parameter_constraints: dict = {
         "method": [str, HasMethods(["check", "start"])],
         "sparsity": [Interval(Real, 0, 1, closed="left"), Mapping, None],
@@ -304,6 +316,19 @@ class MaskPruner(NetworkEstimator, ExportedNetwork):
             raise self._error
         return self
 
+    @property
+    def _network(self) -> Any:
+        frozen = isinstance(self.estimator, FrozenEstimator)
+        return network_within(self.estimator) if frozen else self.estimator
+
+    def _begin(self, rows: Rows, stream: RandomStream) -> Any:
+        trained = trained_before(self.estimator)
+        net = super()._begin(rows, stream)
+        if trained is not None:
+            check_same_task(trained, self)
+            take_weights(net.module_, trained)
+        return net
+
     def _course(self, **changes: Any) -> Course:
         return Course(hook=self.callback, verbose=int(self.verbose), **changes)
 
@@ -319,7 +344,7 @@ class MaskPruner(NetworkEstimator, ExportedNetwork):
         quota = build_quota(
             layout,
             granularity,
-            sparsity=self.sparsity,
+            sparsity=wanted_sparsity(self),
             scope=self.scope,
             measure=measure,
         )
@@ -345,12 +370,7 @@ class MaskPruner(NetworkEstimator, ExportedNetwork):
     ) -> None:
         """Set the attributes that say what was found."""
         self.masks_ = fit.masks
-        layers = zip(
-            layout.layer_names, fit.variables.split(layout.layers), strict=True
-        )
-        self.layer_sparsity_ = {
-            name: 1 - float(part.double().mean()) for name, part in layers
-        }
+        self.layer_sparsity_ = layout.layer_sparsity(fit.variables)
         if measure is None:
             self.sparsity_ = 1 - int(fit.variables.sum()) / layout.n_variables
         else:

@@ -12,7 +12,13 @@ import numpy as np
 
 from ..export import weight_uses
 from ..masks import Selectors, prunable_parameters
-from ..quantizers import Activations, Quantization, resolve_activations
+from ..quantizers import (
+    ACTIVATIONS,
+    METHODS,
+    Activations,
+    Quantization,
+    resolve_activations,
+)
 from ..quantizers._precision_groups import GRANULARITIES
 from ..quantizers._scales import SCALES
 from ..training import Course, QuantizingOptions, fit_quantized
@@ -184,6 +190,7 @@ around one, default=None
     2.0
     """
 
+    _shorthands = {"method": METHODS, "activations": ACTIVATIONS}
     _parameter_constraints: dict = {
         "method": [str, HasMethods(["check", "start"])],
         "granularity": [StrOptions(set(GRANULARITIES))],

@@ -8,11 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-)
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import (
     ClassifierTags,
@@ -45,6 +41,7 @@ from ..training import (
     use_accelerator,
 )
 from ..utils import RandomStream
+from ._nested_parameters import NestedParameters
 
 
 def _is_classifier(self: NetworkEstimator) -> bool:
@@ -79,7 +76,7 @@ class Rows:
 
 
 class NetworkEstimator(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, NestedParameters
 ):
     """Base of estimators that hold a network as `estimator`.
 

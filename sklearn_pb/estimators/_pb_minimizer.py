@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.optimize import OptimizeResult
-from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -18,15 +17,16 @@ from ..budget import Budget
 from ..constraints import L0Penalty
 from ..exceptions import ObjectiveError
 from ..functions import PseudoBooleanFunction, SubsetSelection, remembered
-from ..methods import Method
-from ..solvers import ProgressLines, Solver, minimize
+from ..methods import PRESETS, Method
+from ..solvers import SOLVERS, ProgressLines, Solver, minimize
 from ..utils._sklearn import HasMethods, Interval, fit_context
 from ._feature_methods import FeatureMethods
+from ._nested_parameters import NestedParameters
 
 DEFAULT_BUDGET = Budget(evaluations=2000, no_improvement=500)
 
 
-class PBMinimizer(FeatureMethods, SelectorMixin, BaseEstimator):
+class PBMinimizer(FeatureMethods, SelectorMixin, NestedParameters):
     """Find the zeros and ones that minimise a pseudo-Boolean function.
 
     With an objective over features this is a feature selector: `fit` binds the
@@ -50,7 +50,9 @@ class PBMinimizer(FeatureMethods, SelectorMixin, BaseEstimator):
     constraint : L0Penalty, default=None
         A price of each one on top of the objective.
     initial : array-like of shape (d,), default=None
-        A warm start: a solution, or probabilities.
+        A warm start: a solution, or probabilities. None is left to the objective:
+        subsets of features begin with none of them, where there are fewer than 5 rows
+        for each column.
     n_restarts : int, default=1
         Number of independent runs, which share the budget; the best is kept.
     n_jobs : int, default=None
@@ -110,6 +112,7 @@ class PBMinimizer(FeatureMethods, SelectorMixin, BaseEstimator):
     array(['sex', 'bmi', 'bp', 's3', 's5'], dtype=object)
     """
 
+    _shorthands = {"method": {**PRESETS, **SOLVERS}}
     _parameter_constraints: dict = {
         "objective": [HasMethods(["bind"]), PseudoBooleanFunction, None],
         "method": [str, Method, Solver],
@@ -167,6 +170,8 @@ class PBMinimizer(FeatureMethods, SelectorMixin, BaseEstimator):
 
         Raises
         ------
+        TypeError
+            If the objective binds to something that is no function.
         ObjectiveError
             If the function does not give one finite cost a row. What was found until
             then is kept in the fitted attributes.
@@ -227,7 +232,14 @@ class PBMinimizer(FeatureMethods, SelectorMixin, BaseEstimator):
                 "call fit(X, y)."
             )
         X, y = validate_data(self, X, y, reset=reset)
-        return objective.bind(X, y)
+        function = objective.bind(X, y)
+        if not isinstance(function, PseudoBooleanFunction):
+            raise TypeError(
+                f"objective={objective!r}: its bind(X, y) returned {function!r}, a "
+                f"{type(function).__name__}; it must return a PseudoBooleanFunction, "
+                "such as BlackBoxFunction(callable, n_variables=X.shape[1])."
+            )
+        return function
 
     def _lines(self) -> ProgressLines | None:
         return ProgressLines(self.verbose, "PBMinimizer") if self.verbose else None

@@ -19,6 +19,7 @@ from ..masks import (
     resolve_granularity,
 )
 from ..tickets import (
+    SEARCHES,
     SELECTIONS,
     Found,
     JobFiles,
@@ -182,6 +183,7 @@ class SparseTicketFinder(NetworkEstimator, TransferredTicket):
     [0.2, 0.36]
     """
 
+    _shorthands = {"search": SEARCHES}
     _parameter_constraints: dict = {
         "n_rounds": [Interval(Integral, 1, None, closed="left")],
         "rewind_epoch": [Interval(Integral, 0, None, closed="left")],

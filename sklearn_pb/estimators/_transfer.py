@@ -12,26 +12,25 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from ..methods import FixedMask
-from ..training import is_regression, with_fresh_weights
+from ..training import (
+    check_estimator_parameter,
+    is_regression,
+    with_fresh_weights,
+)
 from ..utils import RandomStream, check_choice, check_number
 from ._mask_pruner import MaskPruner
+from ._mixed_precision_quantizer import MixedPrecisionQuantizer
+from ._network_estimator import NetworkEstimator
 from ._new_task import NewTask
 
 CONTROLS = ("reshuffled", "random", "dense")
 _SHUFFLES = {"reshuffled": "layer", "random": "global"}
-_INHERITED = (
-    "granularity",
-    "count",
-    "include",
-    "exclude",
-    "rescale",
-    "device",
-    "verbose",
-)
+_COMMON = ("device", "verbose")
+_INHERITED = (*_COMMON, "granularity", "count", "include", "exclude", "rescale")
 
 
 def transfer_architecture(
-    pruner: MaskPruner | Mapping[str, MaskPruner],
+    pruner: NetworkEstimator | Mapping[str, NetworkEstimator],
     X: Any,
     y: Any,
     *,
@@ -46,7 +45,7 @@ def transfer_architecture(
     random_state: int | np.random.RandomState | None = None,
     n_jobs: int | None = None,
 ) -> list[dict[str, Any]]:
-    """Retrain the masks of a pruner from fresh weights on a new task.
+    """Retrain masks that were found on another task, from fresh weights on a new one.
 
     Nothing but the mask is taken over. Controls are trained beside it in the same way:
     the same network, initial weights, batches and number of epochs, so that scores of
@@ -54,9 +53,10 @@ def transfer_architecture(
 
     Parameters
     ----------
-    pruner : MaskPruner, or dict of str to MaskPruner
-        Fitted on the old task. Several are compared under their names, each with its
-        own masked controls.
+    pruner : MaskPruner, SparseTicketFinder or MixedPrecisionQuantizer, or dict of them
+        Fitted on the old task: what has `masks_`. Of a finder the ticket that it took
+        is meant, of a quantizer the weights that are not zero. Several are compared
+        under their names (str), each with its own masked controls.
     X : array-like of shape (n, ...)
         Inputs of the new task.
     y : array-like of shape (n,)
@@ -98,7 +98,7 @@ def transfer_architecture(
     Raises
     ------
     TypeError
-        If `pruner` is no pruner.
+        If `pruner` is none of these.
     NotFittedError
         If it is not fitted.
     ValueError
@@ -115,8 +115,9 @@ def transfer_architecture(
     Colombo and Gao (2021), sections 3.2, 3.3 and A.2. A parameter that has another
     shape on the new task, as the last layer for another number of classes, is kept
     whole in all architectures. Granularity, `include`, `exclude` and `rescale` are
-    those of the pruner; there is no warm-up. For masks of magnitude pruning as a
-    rival, give a second pruner that was fitted with ``method="gmp"``.
+    those of the pruner, as far as it has them; there is no warm-up. The masks of a
+    quantizer are retrained weight by weight. Their rival, iterative magnitude pruning,
+    is a ``SparseTicketFinder(search="imp", select="last")``.
 
     Examples
     --------
@@ -141,7 +142,8 @@ def transfer_architecture(
     architectures = _architectures(pruners, _check_controls(controls))
     check_number(n_repeats, "n_repeats", low=1, integer=True)
     first = next(iter(pruners.values()))
-    estimator = first.estimator if estimator is None else estimator
+    estimator = first._network if estimator is None else estimator
+    check_estimator_parameter(estimator)
     classifies = not is_regression(estimator)
     task = NewTask.of(X, y, X_test, y_test, test_size, classifies)
     scorer = check_scoring(first, scoring)
@@ -173,15 +175,16 @@ def transfer_architecture(
     ]
 
 
-def _check_pruners(pruner: Any) -> dict[str, MaskPruner]:
+def _check_pruners(pruner: Any) -> dict[str, NetworkEstimator]:
     pruners = dict(pruner) if isinstance(pruner, Mapping) else {"transferred": pruner}
     if not pruners:
         raise ValueError("pruner={} must hold at least one fitted MaskPruner.")
     for one in pruners.values():
-        if not isinstance(one, MaskPruner):
+        if not isinstance(one, NetworkEstimator):
             raise TypeError(
-                f"pruner={one!r} must be a fitted MaskPruner, or a dict of them; from "
-                "a pipeline take its last step."
+                f"pruner={one!r} must be a fitted MaskPruner, SparseTicketFinder or "
+                "MixedPrecisionQuantizer, or a dict of them; from a pipeline take its "
+                "last step."
             )
         check_is_fitted(one, "masks_")
     return pruners
@@ -195,7 +198,7 @@ def _check_controls(controls: Iterable[str]) -> list[str]:
 
 
 def _architectures(
-    pruners: Mapping[str, MaskPruner], controls: Sequence[str]
+    pruners: Mapping[str, NetworkEstimator], controls: Sequence[str]
 ) -> dict[str, MaskPruner]:
     """Unfitted pruners with the masks of each architecture, by name."""
     found: dict[str, MaskPruner] = {}
@@ -210,25 +213,26 @@ def _architectures(
 
 
 def _named_masks(
-    pruners: Mapping[str, MaskPruner], controls: Sequence[str]
+    pruners: Mapping[str, Any], controls: Sequence[str]
 ) -> Iterator[tuple[str, MaskPruner]]:
     alone = list(pruners) == ["transferred"]
     for name, pruner in pruners.items():
-        yield name, _with_masks(pruner, FixedMask(pruner.masks_, strict=False))
+        masks = pruner.masks_
+        yield name, _with_masks(pruner, FixedMask(masks, strict=False))
         for control in controls:
             if control in _SHUFFLES:
-                shuffled = FixedMask(
-                    pruner.masks_, shuffle=_SHUFFLES[control], strict=False
-                )
+                shuffled = FixedMask(masks, shuffle=_SHUFFLES[control], strict=False)
                 label = control if alone else f"{name} {control}"
                 yield label, _with_masks(pruner, shuffled)
     if "dense" in controls:
         yield "dense", _with_masks(next(iter(pruners.values())), FixedMask({}))
 
 
-def _with_masks(pruner: MaskPruner, method: FixedMask) -> MaskPruner:
+def _with_masks(pruner: NetworkEstimator, method: FixedMask) -> MaskPruner:
     """What belongs to an architecture is inherited, what belongs to a search is not."""
-    inherited = {name: getattr(pruner, name) for name in _INHERITED}
+    # The granularity of a quantizer is that of its bits, not of its zeros.
+    kept = _COMMON if isinstance(pruner, MixedPrecisionQuantizer) else _INHERITED
+    inherited = {name: getattr(pruner, name) for name in kept if hasattr(pruner, name)}
     return MaskPruner(method=method, **inherited)
 
 

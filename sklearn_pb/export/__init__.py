@@ -5,7 +5,7 @@ from ._channels import ChannelGroup, trace_channels
 from ._compact import compact
 from ._heads import trace_heads
 from ._latency import Latency, measure_latency
-from ._macs import LayerMacs, count_macs, weight_uses
+from ._macs import LayerMacs, count_macs, sum_uses, weight_uses
 from ._onnx import to_onnx
 from ._onnx_integers import onnx_weight_bytes
 from ._onnx_running import onnx_session
@@ -49,6 +49,7 @@ __all__ = [
     "save_packed",
     "save_quantized",
     "sparsify",
+    "sum_uses",
     "to_onnx",
     "to_quantized_onnx",
     "to_semi_structured",

@@ -15,7 +15,7 @@ from ..utils._random import RandomStream
 from ._comparing import relative_difference, run_precisely
 from ._coupling import CoupledChannels, couple_channels
 from ._graph import tensors_of
-from ._layers import governed_axes, qualified
+from ._layers import qualified, read_parts, written_parts
 from ._running import run
 from ._shrinking import cut_channels_
 
@@ -92,9 +92,14 @@ def trace_channels(module: nn.Module, example_inputs: Any) -> list[ChannelGroup]
     one channel of one group. Each group has been tried: in a copy with disturbed
     weights, halves of the channels were masked and removed, and the outputs agreed. So
     the channels of the outputs and inputs, those that a norm over channels (layer,
-    group) sees, those behind a function with f(0) other than 0 and those of recurrent
-    layers are left out, and so are grouped convolutions (depthwise ones are not) and
-    layers with tied or parametrized weights.
+    group) sees and those behind a function with f(0) other than 0 are left out, and so
+    are grouped convolutions (depthwise ones are not), the projections of
+    ``nn.MultiheadAttention`` and layers with tied or parametrized weights.
+
+    The hidden units of ``nn.RNN``, ``nn.LSTM``, ``nn.GRU`` and their cells are
+    channels: unit j of all gates, layers and directions is one, as such a layer has one
+    size for all of them. Left out are layers with ``proj_size``, and those whose first
+    state does not shrink with them or is not zero for a unit without weights.
 
     Parameters
     ----------
@@ -118,8 +123,8 @@ def trace_channels(module: nn.Module, example_inputs: Any) -> list[ChannelGroup]
     Notes
     -----
     The dependency graph is that of torch-pruning [1]_. The rows governed by a channel
-    are those of linear, convolution and embedding layers that make it, their biases,
-    and weight and bias of the batch and instance norms that it passes.
+    are those of linear, convolution, embedding and recurrent layers that make it, their
+    biases, and weight and bias of the batch and instance norms that it passes.
 
     References
     ----------
@@ -155,16 +160,19 @@ def removable_channels(module: nn.Module, example_inputs: Any) -> list[CoupledCh
 def channel_group(module: nn.Module, coupled: CoupledChannels) -> ChannelGroup:
     """Return what the channels govern, their output rows, and what reads them."""
     slices = tuple(
-        (qualified(rows.layer, name), axis, rows.channel)
+        (qualified(rows.layer, name), axis, index)
         for rows in coupled.rows
         if rows.is_output
-        for name, axis in governed_axes(module.get_submodule(rows.layer)).items()
+        for name, axis, index in written_parts(
+            module.get_submodule(rows.layer), rows.channel
+        )
     )
     inputs = tuple(
-        (qualified(rows.layer, "weight"), 1 - axes["weight"], rows.channel)
+        (qualified(rows.layer, name), axis, index)
         for rows in coupled.rows
-        if not rows.is_output
-        for axes in (governed_axes(module.get_submodule(rows.layer)),)
+        for name, axis, index in read_parts(
+            module.get_submodule(rows.layer), rows.is_output, rows.channel
+        )
     )
     return ChannelGroup(coupled.name, coupled.n_channels, slices, inputs)
 

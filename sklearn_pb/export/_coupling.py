@@ -11,6 +11,7 @@ from torch import nn
 
 from ._graph import NOWHERE, Place, Spot, build_graph, follow_channels
 from ._layers import is_producer, is_removable, tied_layers
+from ._recurrent import STAND_IN
 
 
 class Rows(NamedTuple):
@@ -41,7 +42,9 @@ class _Layers:
 
     def __init__(self, graph: Any) -> None:
         self.graph = graph
-        self.names, modules = zip(*graph.model.named_modules(), strict=True)
+        names, modules = zip(*graph.model.named_modules(), strict=True)
+        self.names = [name.removesuffix(STAND_IN).rstrip(".") for name in names]
+        self.modules = modules
         self.numbers = {module: number for number, module in enumerate(modules)}
         tied = tied_layers(graph.model)
         self.removable = {m for m in modules if is_removable(m) and m not in tied}
@@ -124,9 +127,7 @@ def _named(groups: list[list[_Channel]], layers: _Layers) -> list[CoupledChannel
 
 def _rows(channels: list[_Channel], side: _Side, layers: _Layers) -> Rows:
     number, is_output = side
-    name = layers.names[number]
-    size = layers.size(layers.graph.model.get_submodule(name), is_output)
-    owner = torch.full((size,), -1)
+    owner = torch.full((layers.size(layers.modules[number], is_output),), -1)
     for position, channel in enumerate(channels):
         owner[channel[side]] = position
-    return Rows(name, is_output, owner)
+    return Rows(layers.names[number], is_output, owner)

@@ -19,6 +19,8 @@ from scipy.sparse.csgraph import connected_components
 from torch import nn
 
 from ..exceptions import ExportError
+from ._layers import tied_layers
+from ._recurrent import has_units, stand_in_
 from ._running import as_arguments
 
 # A node of the graph and torch-pruning's function for its one side or the other.
@@ -70,7 +72,13 @@ def build_graph(module: nn.Module, example_inputs: Any) -> Any:
         outputs.append(traced(*args, **kwargs))
         return outputs
 
-    traced = copy.deepcopy(module).requires_grad_(True)
+    traced = copy.deepcopy(module)
+    tied = tied_layers(traced)
+    recurrent = [m for m in traced.modules() if has_units(m) and m not in tied]
+    for layer in recurrent:
+        stand_in_(layer)
+    graph.IGNORED_LAYERS_IN_TRACING = recurrent
+    traced.requires_grad_(True)
     with torch.enable_grad():
         try:
             graph.build_dependency(
@@ -83,6 +91,7 @@ def build_graph(module: nn.Module, example_inputs: Any) -> Any:
                 f"torch-pruning cannot trace {type(module).__name__}: {error!r}"
             ) from error
     _map_padding(graph)
+    _map_rows(graph)
     return graph
 
 
@@ -188,6 +197,24 @@ def _map_padding(graph: Any) -> None:
             for dependency in node.dependencies:
                 if dependency.target is source:
                     dependency.index_mapping[1] = _Shift(-before, n_before)
+
+
+def _map_rows(graph: Any) -> None:
+    """Say that channels stay where rows are taken, as of a packed sequence."""
+    for node in graph.module2node.values():
+        if not _takes_rows(node.grad_fn):
+            continue
+        for source in node.inputs:
+            for dependency in (*source.dependencies, *node.dependencies):
+                if {dependency.source, dependency.target} == {source, node}:
+                    dependency.index_mapping[0] = None
+
+
+def _takes_rows(grad_fn: Any) -> bool:
+    is_slice = "SliceBackward" in type(grad_fn).__name__
+    return (
+        is_slice and grad_fn._saved_dim == 0 and len(grad_fn._saved_self_sym_sizes) > 1
+    )
 
 
 def _channel_padding(grad_fn: Any) -> tuple[int, int, int] | None:

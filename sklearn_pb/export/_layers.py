@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.instancenorm import _InstanceNorm
+
+from ._recurrent import Part, has_units, input_columns, unit_columns, unit_rows
 
 # The axis of the output channels in each parameter that a channel governs.
 Axes = Mapping[str, int]
@@ -52,6 +55,23 @@ def governed_axes(layer: nn.Module) -> Axes:
     return {
         name: axes[name] for name in _held(layer) if getattr(layer, name) is not None
     }
+
+
+def written_parts(layer: nn.Module, channel: torch.Tensor) -> list[Part]:
+    """Return what is zero where a channel is zero that a layer gives out."""
+    if has_units(layer):
+        return unit_rows(layer, channel)
+    return [(name, axis, channel) for name, axis in governed_axes(layer).items()]
+
+
+def read_parts(layer: nn.Module, is_output: bool, channel: torch.Tensor) -> list[Part]:
+    """Return what reads channels that come in, or that a layer hands to itself."""
+    if has_units(layer):
+        reading = unit_columns if is_output else input_columns
+        return reading(layer, channel)
+    if is_output:
+        return []
+    return [("weight", 1 - governed_axes(layer)["weight"], channel)]
 
 
 def tied_layers(module: nn.Module) -> set[nn.Module]:

@@ -10,6 +10,7 @@ from torch import nn
 
 from ._coupling import CoupledChannels
 from ._graph import load_torch_pruning
+from ._recurrent import cut_recurrent_, has_units
 
 
 def cut_channels_(
@@ -28,11 +29,13 @@ def cut_channels_(
     doomed: dict[tuple[str, bool], set[int]] = defaultdict(set)
     for group, removed in removals:
         for layer, is_output, channel in group.rows:
-            cut = (channel >= 0) & removed[channel]
-            doomed[layer, is_output].update(cut.nonzero().flatten().tolist())
+            gone = (channel >= 0) & removed[channel]
+            doomed[layer, is_output].update(gone.nonzero().flatten().tolist())
     for (name, is_output), rows in doomed.items():
         if rows:
-            _cut_(module.get_submodule(name), is_output, sorted(rows))
+            part = module.get_submodule(name)
+            cut = cut_recurrent_ if has_units(part) else _cut_
+            cut(part, is_output, sorted(rows))
 
 
 def _cut_(layer: nn.Module, is_output: bool, rows: list[int]) -> None:

@@ -90,6 +90,16 @@ class PseudoBooleanFunction(ABC):
         return None
 
     @property
+    def initial_probabilities(self) -> np.ndarray | None:
+        """Where a search without a warm start begins, or None if any point is as good.
+
+        The probability of a one for each variable, an array (n_variables,). A function
+        whose good points are known to be unlike a draw by coin, with very few ones for
+        example, overrides this; it is also where searches go that start again.
+        """
+        return None
+
+    @property
     def has_flips(self) -> bool:
         """Whether changes of the cost by a flip are cheaper than evaluations."""
         base = PseudoBooleanFunction

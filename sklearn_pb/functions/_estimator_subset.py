@@ -18,6 +18,7 @@ from ..utils import check_number
 from ._base import PseudoBooleanFunction
 from ._enumeration import check_n_variables
 from ._remembered import remembered
+from ._subset_function import few_features
 
 _LARGEST_SEED = 2**31 - 1
 
@@ -181,6 +182,11 @@ class EstimatorSubsetFunction(PseudoBooleanFunction):
         costs = chosen @ self._prices - np.asarray(scores)
         return torch.as_tensor(costs, dtype=Z.dtype, device=Z.device)
 
+    @property
+    def initial_probabilities(self) -> np.ndarray | None:
+        """Few features where there are few rows."""
+        return few_features(self._task.n_rows, self.n_variables)
+
 
 class _CrossValidation:
     """The scores of an estimator on fixed splits of some columns."""
@@ -194,6 +200,11 @@ class _CrossValidation:
         self.scorer = scorer
         self.splits = splits
         self.empty_score = 0.0
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return int(self.X.shape[0])
 
     def score(self, chosen: np.ndarray) -> float:
         """Mean score on the columns where `chosen` is true."""

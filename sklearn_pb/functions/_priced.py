@@ -58,6 +58,11 @@ class PricedFunction(PseudoBooleanFunction):
         return self.function.points_dtype
 
     @property
+    def initial_probabilities(self) -> np.ndarray | None:
+        """Those of J."""
+        return self.function.initial_probabilities
+
+    @property
     def has_flips(self) -> bool:
         """Whether J knows its changes by a flip."""
         return self.function.has_flips

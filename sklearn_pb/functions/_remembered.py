@@ -49,6 +49,11 @@ class RememberedFunction(PseudoBooleanFunction):
         return self.function.points_dtype
 
     @property
+    def initial_probabilities(self) -> np.ndarray | None:
+        """Those of the function."""
+        return self.function.initial_probabilities
+
+    @property
     def _label(self) -> str:
         return self.function._label
 

@@ -15,6 +15,7 @@ from ._placement import PlacedTensors
 _MOST_GRAM_COLUMNS = 2048
 # Cells of the largest intermediate of one chunk of rows (32 MB).
 _CHUNK_CELLS = 2**22
+_OBSERVATIONS_A_FEATURE = 10
 
 
 class SubsetFunction(PseudoBooleanFunction):
@@ -65,6 +66,11 @@ class SubsetFunction(PseudoBooleanFunction):
         if self.n_variables <= _MOST_GRAM_COLUMNS:
             constants["gram"] = columns.T @ columns / self.n_observations
         self._data = PlacedTensors(**constants)
+
+    @property
+    def initial_probabilities(self) -> np.ndarray | None:
+        """Few features where there are few observations."""
+        return few_features(self.n_observations, self.n_variables)
 
     @abstractmethod
     def _profile(
@@ -119,6 +125,29 @@ class SubsetFunction(PseudoBooleanFunction):
         outside = descent / self._penalty(Z)[:, :, None]
         ratio = torch.where(z > 0.5, inside, outside)
         return -0.5 * self.shrinkage * (ratio**2).sum(2)
+
+
+def few_features(n_observations: int, n_features: int) -> np.ndarray | None:
+    """Return probabilities that choose one feature for ten observations on average.
+
+    A linear model of as many features as observations fits anything, and random
+    subsets are of no use near that; ten observations for each parameter is the rule
+    of thumb of Peduzzi et al. (1996).
+
+    Parameters
+    ----------
+    n_observations : int
+        Rows.
+    n_features : int
+        Columns.
+
+    Returns
+    -------
+    probabilities : numpy.ndarray of shape (n_features,) or None
+        None where that is half of the features or more.
+    """
+    density = n_observations / (_OBSERVATIONS_A_FEATURE * n_features)
+    return np.full(n_features, density) if density < 0.5 else None
 
 
 def _standardise(X: np.ndarray) -> np.ndarray:

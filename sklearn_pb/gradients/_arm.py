@@ -56,8 +56,9 @@ def arm(
     which is its mean given the samples.
     """
     check_n_samples(n_samples, arm, "arm")
-    theta = parametrization.probabilities(logits)
-    samples = samples or AntitheticPairs(theta, n_samples, stream)
+    if samples is None:
+        theta = parametrization.probabilities(logits)
+        samples = AntitheticPairs(theta, n_samples, stream)
     costs = sample_costs(function, samples)
     gaps = costs[1::2] - costs[::2]
     covariance = samples.weighted_uniforms(gaps * (2 / n_samples))

@@ -62,8 +62,9 @@ def arms(
     sequential Gamma recursion of algorithm 6 is not needed.
     """
     check_n_samples(n_samples, arms, "arms")
-    theta = parametrization.probabilities(logits)
-    samples = samples or DirichletCopula(theta, n_samples, stream)
+    if samples is None:
+        theta = parametrization.probabilities(logits)
+        samples = DirichletCopula(theta, n_samples, stream)
     costs = sample_costs(function, samples)
     weights = leave_one_out_weights(costs)
     return coupled_estimate(samples, weights, costs, logits, parametrization)

@@ -62,8 +62,9 @@ def arms_gaussian(
     far from 1/2. Normals are regenerated, so memory does not grow with n.
     """
     check_n_samples(n_samples, arms_gaussian, "arms-gaussian")
-    theta = parametrization.probabilities(logits)
-    samples = samples or GaussianCopula(theta, n_samples, stream)
+    if samples is None:
+        theta = parametrization.probabilities(logits)
+        samples = GaussianCopula(theta, n_samples, stream)
     costs = sample_costs(function, samples)
     weights = leave_one_out_weights(costs)
     return coupled_estimate(samples, weights, costs, logits, parametrization)

@@ -55,8 +55,9 @@ def disarm(
     1 minus the correlation of its samples; so one pair is `arms` with n = 2.
     """
     check_n_samples(n_samples, disarm, "disarm")
-    theta = parametrization.probabilities(logits)
-    samples = samples or AntitheticPairs(theta, n_samples, stream)
+    if samples is None:
+        theta = parametrization.probabilities(logits)
+        samples = AntitheticPairs(theta, n_samples, stream)
     costs = sample_costs(function, samples)
     gaps = (costs[::2] - costs[1::2]) / n_samples
     weights = torch.stack([gaps, -gaps], dim=1).flatten()

@@ -59,8 +59,9 @@ def loorf(
     Silva (2023), equation (4.14); Kool et al. (2019).
     """
     check_n_samples(n_samples, loorf, "loorf")
-    theta = parametrization.probabilities(logits)
-    samples = samples or Independent(theta, n_samples, stream)
+    if samples is None:
+        theta = parametrization.probabilities(logits)
+        samples = Independent(theta, n_samples, stream)
     costs = sample_costs(function, samples)
     covariance = samples.weighted_sum(leave_one_out_weights(costs))
     return parametrized(covariance, costs, logits, parametrization)

@@ -52,8 +52,9 @@ def reinforce(
     Silva (2023), equation (4.10).
     """
     check_n_samples(n_samples, reinforce, "reinforce")
-    theta = parametrization.probabilities(logits)
-    samples = samples or Independent(theta, n_samples, stream)
+    if samples is None:
+        theta = parametrization.probabilities(logits)
+        samples = Independent(theta, n_samples, stream)
     costs = sample_costs(function, samples)
     covariance = samples.weighted_sum(costs / n_samples)
     covariance.sub_(samples.probabilities, alpha=float(costs.mean()))

@@ -10,7 +10,11 @@ from ._base import Costs, GradientEstimate, with_traits
 from ._sample_numbers import check_n_samples
 
 
-@with_traits(unbiased=False, needs_relaxable=True)
+@with_traits(
+    unbiased=False,
+    needs_relaxable=True,
+    parametrizations=("sigmoid", "direct", "cosine"),
+)
 def straight_through(
     function: Costs,
     logits: torch.Tensor,
@@ -46,7 +50,8 @@ def straight_through(
     Raises
     ------
     ValueError
-        If n_samples < 1.
+        If n_samples < 1, or if the slope of one variable would have to go to several
+        logits.
 
     Notes
     -----
@@ -54,6 +59,12 @@ def straight_through(
     drawn to theta = C, not to the better end of the two.
     """
     check_n_samples(n_samples, straight_through, "straight-through")
+    if parametrization.components > 1 and not derivative:
+        raise ValueError(
+            f"parametrization={parametrization} has {parametrization.components} "
+            "logits a variable, and the identity says nothing about how they share a "
+            "slope; derivative=True does, or take one with one logit a variable."
+        )
     samples = Independent(parametrization.probabilities(logits), n_samples, stream)
     Z = samples.draw(range(n_samples)).requires_grad_()
     with torch.enable_grad():

@@ -83,20 +83,21 @@ class ReportDisplay:
     def from_estimator(
         cls,
         estimator: Any,
-        example_inputs: Any,
+        example_inputs: Any = None,
         *,
         latency: bool = True,
         ax: Axes | None = None,
         **kwargs: Any,
     ) -> ReportDisplay:
-        """Count, time and draw the network of a fitted pruner.
+        """Draw the report of a fitted pruner, or one of its network on given inputs.
 
         Parameters
         ----------
         estimator : MaskPruner, Pipeline that ends in one, or search over either
             Fitted.
-        example_inputs : torch.Tensor, tuple, list or dict
-            One batch as the network itself takes it.
+        example_inputs : torch.Tensor, tuple, list or dict, default=None
+            One batch as the network itself takes it. None is for what the pruner has
+            measured itself, its `report_`.
         latency : bool, default=True
             Whether to time the network, for the title.
         ax : matplotlib.axes.Axes, default=None
@@ -107,11 +108,15 @@ class ReportDisplay:
         Returns
         -------
         display : ReportDisplay
-            Drawn.
+            Drawn. Where channels or heads are masked, with the compact network.
+
+        Raises
+        ------
+        TypeError
+            If the estimator has no masks, or no inputs of its own and none are given.
         """
         pruner = find_fitted(estimator, "masks_", "MaskPruner")
-        module = pruner.estimator_.module_
-        made = report(module, pruner.masks_, example_inputs, latency=latency)
+        made = _report_of(pruner, example_inputs, latency)
         return cls.from_report(made, ax=ax, **kwargs)
 
     def plot(self, *, ax: Axes | None = None, **kwargs: Any) -> ReportDisplay:
@@ -161,6 +166,20 @@ class ReportDisplay:
             if name != "dense" and speedup is not None:
                 lines.append(f"{name}: {speedup:.2g} times as fast")
         return "\n".join([lines[0], ", ".join(lines[1:])]).strip()
+
+
+def _report_of(pruner: Any, example_inputs: Any, latency: bool) -> Report:
+    if hasattr(pruner, "_reported"):
+        if example_inputs is None and latency:
+            return pruner.report_
+        return pruner._reported(example_inputs, latency=latency)
+    if example_inputs is None:
+        raise TypeError(
+            f"example_inputs=None must be a batch for the network, as a "
+            f"{type(pruner).__name__} keeps none."
+        )
+    module = pruner.estimator_.module_
+    return report(module, pruner.masks_, example_inputs, latency=latency)
 
 
 def _density(layer: LayerReport) -> float:

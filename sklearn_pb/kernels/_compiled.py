@@ -13,15 +13,21 @@ import torch
 from numba import njit
 
 
-def compiled(function: Callable[..., Any]) -> Any:
+def compiled(function: Callable[..., Any], *freedoms: str) -> Any:
     """Compile a function for the types of its arguments when it is first called.
 
     The machine code is kept on disk for later processes, unless there is nowhere to
-    write it.
+    write it. A product and a sum may be rounded at once; other freedoms with rounding
+    are named as in LLVM.
     """
     # Division by zero gives infinity, as in C: a check would keep loops from being
     # vectorised.
-    kernel = njit(nogil=True, error_model="numpy", boundscheck=False)(function)
+    kernel = njit(
+        nogil=True,
+        error_model="numpy",
+        boundscheck=False,
+        fastmath={"contract", *freedoms},
+    )(function)
     with suppress(RuntimeError):  # what numba raises where it cannot write
         kernel.enable_caching()
     return kernel

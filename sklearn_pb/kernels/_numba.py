@@ -16,7 +16,6 @@ from ._compiled import compiled, in_parts
 from ._dirichlet import FACTORS, FACTORS_A_LOGARITHM
 from ._numba_math import exponential, logarithm
 from ._numba_words import BLOCK_WORDS, put_bernoulli, put_coupled, put_words
-from ._numpy import bernoulli_thresholds
 from ._words import TIES
 
 __all__ = [
@@ -26,6 +25,7 @@ __all__ = [
     "coupled",
     "coupled_weighted_sum",
     "dirichlet_thresholds",
+    "weighted_rows",
 ]
 
 BYTES, HALVES = 8 * BLOCK_WORDS, 4 * BLOCK_WORDS  # coordinates of a block
@@ -33,6 +33,26 @@ GRAIN = 16 * BYTES  # coordinates that are worth a thread
 LOG_OF_SCALE = 16 * log(2)  # of the factor in _put_products
 SMALLEST = 1e-300  # in place of 0, which has no logarithm
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64, torch.uint8: np.uint8}
+
+
+@compiled
+def _leading_bits(out, probabilities, begin, end):
+    p, limits = probabilities[begin:end], out[begin:end]
+    most, scale = probabilities.dtype.type(255), probabilities.dtype.type(256)
+    for i in range(limits.size):
+        limits[i] = np.uint8(min(p[i] * scale, most))
+
+
+@compiled
+def _rows_sum(out, rows, weights, begin, end):
+    for start in range(begin, end, BYTES):
+        stop = min(start + BYTES, end)
+        total = out[start:stop]
+        total[:] = 0
+        for s in range(rows.shape[0]):
+            row, weight = rows[s, start:stop], weights[s]
+            for i in range(total.size):
+                total[i] += weight * row[i]
 
 
 @compiled
@@ -151,6 +171,14 @@ def _keys(stream: RandomStream, samples: range) -> np.ndarray:
     return np.stack(keys, axis=1)
 
 
+def bernoulli_thresholds(probabilities: torch.Tensor) -> torch.Tensor:
+    """The 8 leading bits (d,) of each probability, all of them set where it is 1."""
+    p = probabilities.contiguous().numpy()
+    limits = np.empty(len(p), np.uint8)
+    in_parts(lambda i, j: _leading_bits(limits, p, i, j), len(p), GRAIN)
+    return torch.from_numpy(limits)
+
+
 def bernoulli(
     probabilities: torch.Tensor,
     thresholds: torch.Tensor,
@@ -223,4 +251,15 @@ def coupled_weighted_sum(
         len(flipped),
         GRAIN,
     )
+    return torch.from_numpy(total)
+
+
+def weighted_rows(
+    rows: torch.Tensor, weights: torch.Tensor, dtype: torch.dtype
+) -> torch.Tensor:
+    """Sum (d,) over the rows, bytes (n, d), each with its weight."""
+    z, d = rows.contiguous().numpy(), rows.shape[1]
+    total = np.empty(d, _NUMPY[dtype])
+    w = weights.numpy().astype(total.dtype)
+    in_parts(lambda i, j: _rows_sum(total, z, w, i, j), d, GRAIN)
     return torch.from_numpy(total)

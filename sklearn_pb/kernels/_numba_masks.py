@@ -6,6 +6,7 @@ precision; masks may be bytes or booleans, too.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,12 @@ import torch
 from ._compiled import compiled, in_parts
 
 GRAIN = 1 << 18  # weights that are worth a thread
+BLOCK = 1 << 12  # soft mask values that are added up together
 
-_1, _HALF, _LOG2_E = np.float32(1), np.float32(0.5), np.float32(1.44269504)
-_MOST, _BIAS, _MANTISSA = np.float32(87), np.float32(127), np.float32(2**23)
+_1, _LOG2_E, _MOST = np.float32(1), np.float32(1.44269504), np.float32(87)
+# Added to a number, it leaves the nearest whole one in the lowest bits.
+_ROUNDER = np.float32(1.5 * 2**23)
+_23, _BITS_OF_1 = np.int32(23), np.int32(0x3F800000)
 _LN2_HIGH, _LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
 # (e^r - 1 - r) / r^2 for abs(r) <= ln(2) / 2: the polynomial of Cephes' expf.
 _E0, _E1, _E2 = (
@@ -30,17 +34,16 @@ _E5 = np.float32(1.9875691500e-4)
 
 @compiled
 def _logistic(x):
-    """The logistic sigmoid, in operations that exist for whole vectors."""
-    y = min(max(-x, -_MOST), _MOST)
-    whole = np.floor(y * _LOG2_E + _HALF)
+    """The logistic sigmoid, in operations that exist for whole vectors; NaN stays."""
+    y = _MOST if -x > _MOST else -_MOST if -x < -_MOST else -x
+    rounded = np.float32(y * _LOG2_E + _ROUNDER)
+    whole = rounded - _ROUNDER
     r = y - whole * _LN2_HIGH - whole * _LN2_LOW
     rest = _E0 + r * (_E1 + r * (_E2 + r * (_E3 + r * (_E4 + r * _E5))))
     # 2^whole, by its exponent bits.
-    power = np.int32((whole + _BIAS) * _MANTISSA).view(np.float32)
+    power = np.int32((rounded.view(np.int32) << _23) + _BITS_OF_1).view(np.float32)
     value = _1 / (_1 + (_1 + r + r * r * rest) * power)
-    if x != x:
-        return x
-    return value if x > -_MOST else np.float32(0)
+    return np.float32(0) if x < -_MOST else value
 
 
 @compiled
@@ -69,14 +72,50 @@ def _put_logistic(out, logits, sharpness):
         out[i] = _logistic(logits[i] * sharpness)
 
 
+def _sum(values):
+    total = np.float32(0)
+    for i in range(values.size):
+        total += values[i]
+    return total
+
+
+_total = compiled(_sum, "reassoc")  # in any order, so that it is vectorised
+
+
 @compiled
-def _step_logistic(
-    logits, square, slope, value, sharpness, price, smoothing, rate, epsilon, limit
-):
+def put_soft_masked(out, weight, value, sums, logits, sharpness):
+    """Put sigma(sharpness * logits) into `value`, and the weights under it into `out`.
+
+    All arrays are flat and of single precision, here and in `step_soft_masked`; but
+    `sums` takes the sum of each `BLOCK` values.
+    """
+    for i in range(out.size):
+        v = _logistic(logits[i] * sharpness)
+        value[i] = v
+        out[i] = weight[i] * v
+    for block in range(sums.size):
+        sums[block] = _total(value[block * BLOCK : (block + 1) * BLOCK])
+
+
+@compiled
+def step_soft_masked(gradient, weight, value, logits, square, numbers):
+    """Turn the gradient of masked weights into theirs, and step the logits.
+
+    The slope by a mask value, plus the price of a one, makes the gradient for its
+    logit, which is divided by the root of `square`, its running mean square, plus
+    epsilon; the correction for the first steps is in `rate` and `epsilon`. Logits are
+    kept in [-limit, limit]. `numbers` are the sharpness, the price, the smoothing, the
+    rate, epsilon and the limit.
+    """
+    sharpness, price, smoothing = numbers[0], numbers[1], numbers[2]
+    rate, epsilon, limit = numbers[3], numbers[4], numbers[5]
     for i in range(logits.size):
-        g = (slope[i] + price) * sharpness * value[i] * (_1 - value[i])
-        square[i] = smoothing * square[i] + (_1 - smoothing) * (g * g)
-        s = logits[i] - rate * g / (np.sqrt(square[i]) + epsilon)
+        g, v = gradient[i], value[i]
+        gradient[i] = g * v
+        slope = (g * weight[i] + price) * sharpness * v * (_1 - v)
+        mean = smoothing * square[i] + (_1 - smoothing) * (slope * slope)
+        square[i] = mean
+        s = logits[i] - rate * slope / (np.sqrt(mean) + epsilon)
         logits[i] = -limit if s < -limit else limit if s > limit else s  # NaN stays
 
 
@@ -85,6 +124,16 @@ def put_masked(
 ) -> None:
     """Put ``weight * mask * scale`` into `out`."""
     _run(_put_masked, [out, weight, mask], scale)
+
+
+def put_all_masked(
+    layers: Iterable[tuple[slice, np.ndarray, np.ndarray]],
+    mask: np.ndarray,
+    scales: Iterable[float],
+) -> None:
+    """Put masked weights of layers, each its part of the mask, weights and memory."""
+    for (part, weight, out), scale in zip(layers, scales, strict=True):
+        run(_put_masked, (out, weight, mask[part]), singles([scale]), weight.size)
 
 
 def add_masked(
@@ -113,40 +162,47 @@ def put_logistic(out: torch.Tensor, logits: torch.Tensor, sharpness: float) -> N
     _run(_put_logistic, [out, logits], sharpness)
 
 
-def step_logistic(
-    logits: torch.Tensor,
-    square: torch.Tensor,
-    slope: torch.Tensor,
-    value: torch.Tensor,
-    *,
-    sharpness: float,
-    price: float,
-    smoothing: float,
-    rate: float,
-    epsilon: float,
-    limit: float,
-) -> None:
-    """Step the logits of a logistic mask, and keep them in [-limit, limit].
-
-    The slope by the mask values, plus the price of a one, is turned into the gradient
-    for the logits and divided by the root of `square`, its running mean square, plus
-    epsilon; the correction for the first steps is in `rate` and `epsilon`.
-    """
-    tensors = [logits, square, slope, value]
-    _run(_step_logistic, tensors, sharpness, price, smoothing, rate, epsilon, limit)
-
-
 def _run(kernel: Any, tensors: list[torch.Tensor], *numbers: float) -> None:
-    flat = [_flat(tensor.numpy()) for tensor in tensors]
-    single = [np.float32(number) for number in numbers]
-    size = flat[0].size
-    if size < 2 * GRAIN:  # most layers: save what cutting costs
-        kernel(*flat, *single)
-        return
-    in_parts(lambda i, j: kernel(*(a[i:j] for a in flat), *single), size, GRAIN)
+    arrays = [flat(tensor) for tensor in tensors]
+    run(kernel, arrays, singles(numbers), arrays[0].size)
 
 
-def _flat(array: np.ndarray) -> np.ndarray:
+def flat(tensor: torch.Tensor) -> np.ndarray:
+    """A contiguous tensor as a flat array, booleans as bytes; no copy."""
+    array = tensor.numpy()
     if array.ndim != 1:
         array = array.reshape(-1)
     return array.view(np.uint8) if array.dtype == np.bool_ else array
+
+
+def takes(mask: torch.Tensor) -> bool:
+    """Whether a mask is of a type that kernels take, and in one piece."""
+    fits = mask.dtype in (torch.float32, torch.uint8, torch.bool)
+    return fits and mask.is_cpu and mask.is_contiguous() and not mask.requires_grad
+
+
+def singles(numbers: Iterable[float]) -> list[np.float32]:
+    """Numbers in single precision, as kernels take them."""
+    return [np.float32(number) for number in numbers]
+
+
+def run(
+    kernel: Any,
+    arrays: Sequence[np.ndarray],
+    numbers: Sequence[np.float32],
+    size: int,
+) -> None:
+    """Call a kernel on flat arrays of a size, on several threads if they are long.
+
+    An array that is `BLOCK` times as short has one entry a block.
+    """
+    if size < 2 * GRAIN:  # most layers: save what cutting costs
+        kernel(*arrays, *numbers)
+        return
+
+    def work(start: int, stop: int) -> None:
+        blocks = slice(start // BLOCK, -(-stop // BLOCK))
+        parts = (a[start:stop] if a.size == size else a[blocks] for a in arrays)
+        kernel(*parts, *numbers)
+
+    in_parts(work, size, GRAIN)

@@ -22,6 +22,7 @@ __all__ = [
     "coupled",
     "coupled_weighted_sum",
     "dirichlet_thresholds",
+    "weighted_rows",
 ]
 
 ROWS_ADDED = 8  # at once at least: the sums are read and written once for all of them
@@ -112,3 +113,11 @@ def coupled_weighted_sum(
     cut = tiles(len(samples), len(flipped), 4, ROWS_ADDED)
     event = CoupledEvent(limits, flipped, stream, samples, cut)
     return _weighted_sum(event, cut, weights, dtype)
+
+
+def weighted_rows(
+    rows: torch.Tensor, weights: torch.Tensor, dtype: torch.dtype
+) -> torch.Tensor:
+    """Sum (d,) over the rows, bytes (n, d), each with its weight."""
+    w = weights.to(dtype).numpy()
+    return torch.from_numpy(np.einsum("s,sd->d", w, rows.numpy()))

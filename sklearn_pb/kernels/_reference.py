@@ -158,3 +158,13 @@ def coupled_weighted_sum(
         row = coupled(thresholds, complement, stream, range(s, s + 1), dtype)[0]
         total += weight * row
     return total
+
+
+def weighted_rows(
+    rows: torch.Tensor, weights: torch.Tensor, dtype: torch.dtype
+) -> torch.Tensor:
+    """Sum (d,) over the rows, bytes (n, d), each with its weight."""
+    total = torch.zeros(rows.shape[1], dtype=dtype, device=rows.device)
+    for weight, row in zip(weights.tolist(), rows, strict=True):
+        total.add_(row, alpha=weight)
+    return total

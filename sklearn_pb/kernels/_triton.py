@@ -18,7 +18,7 @@ import triton.language as tl
 from ..utils import RandomStream
 from ..utils._random import GOLDEN, MULTIPLIER_1, MULTIPLIER_2
 from ._dirichlet import FACTORS, FACTORS_A_LOGARITHM
-from ._reference import bernoulli_thresholds
+from ._reference import bernoulli_thresholds, weighted_rows
 from ._words import TIES
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "coupled",
     "coupled_weighted_sum",
     "dirichlet_thresholds",
+    "weighted_rows",
 ]
 
 WORDS = 256  # words a program makes at once

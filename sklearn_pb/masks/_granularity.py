@@ -6,7 +6,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,6 +19,17 @@ from ..export import ChannelGroup, trace_channels, trace_heads
 from ..utils import check_number
 from ._layout import MaskLayout
 from ._placements import Singles, Slices, Tiles
+
+_NO_CHANNELS = (
+    "no group of channels can be pruned: each reaches the outputs, is excluded, or is "
+    "part of what no channel can be taken from (norms over channels, attention, "
+    "grouped convolutions, layers with tied weights, recurrent layers with proj_size "
+    "or a first state of fixed size)."
+)
+_NO_HEADS = (
+    "no head can be pruned: those of nn.MultiheadAttention can, of two heads or more, "
+    "whose weights are neither tied, parametrized nor excluded."
+)
 
 
 class Granularity(BaseEstimator, ABC):
@@ -189,8 +200,10 @@ class Channels(Granularity):
     The variable multiplies the channel's weights and bias, and the scale and shift of
     batch norm behind it, so that a channel that is masked is zero wherever it is used
     and can be cut out. Channels that must go together, as those on both sides of a
-    residual sum, share one variable. The dependencies are traced by torch-pruning
-    (extra ``export``); channels whose removal would change the outputs are left alone.
+    residual sum, share one variable, and so do the gates, layers and directions of a
+    hidden unit of ``nn.RNN``, ``nn.LSTM`` and ``nn.GRU``. The dependencies are traced
+    by torch-pruning (extra ``export``); channels whose removal would change the outputs
+    are left alone.
 
     Notes
     -----
@@ -201,7 +214,7 @@ class Channels(Granularity):
         self, module: nn.Module, names: Sequence[str], example: Any
     ) -> MaskLayout:
         """Return one variable a group of coupled channels."""
-        return _of_groups(trace_channels(module, example), module, names)
+        return _of_groups(trace_channels(module, example), module, names, _NO_CHANNELS)
 
     @property
     def structured(self) -> bool:
@@ -217,7 +230,8 @@ class Heads(Granularity):
         self, module: nn.Module, names: Sequence[str], example: Any = None
     ) -> MaskLayout:
         """Return one variable a head."""
-        return _of_groups(trace_heads(module), module, names)
+        layout = _of_groups(trace_heads(module), module, names, _NO_HEADS)
+        return replace(layout, products=_one_a_variable(layout))
 
     @property
     def structured(self) -> bool:
@@ -226,7 +240,7 @@ class Heads(Granularity):
 
 
 def _of_groups(
-    groups: list[ChannelGroup], module: nn.Module, names: Sequence[str]
+    groups: list[ChannelGroup], module: nn.Module, names: Sequence[str], nothing: str
 ) -> MaskLayout:
     """The layout of channel groups that govern only parameters which may be masked."""
     allowed, matrices = set(names), _matrices(module)
@@ -237,9 +251,7 @@ def _of_groups(
     ]
     if not kept:
         raise NothingToPruneError(
-            "no group of channels can be pruned: each reaches the outputs, is part of "
-            "what no channel can be taken from, or is excluded. The parameters that "
-            f"may be masked are {', '.join(names)}."
+            f"{nothing} The parameters that may be masked are {', '.join(names)}."
         )
     sizes = tuple(group.n_channels for group in kept)
     return MaskLayout(
@@ -247,6 +259,15 @@ def _of_groups(
         sizes,
         tuple(group.name for group in kept),
         tuple(_slices(module, [group.inputs for group in kept], sizes)),
+    )
+
+
+def _one_a_variable(layout: MaskLayout) -> tuple[Slices, ...]:
+    """The variables of each layer, as an axis of its own."""
+    parts = torch.arange(layout.n_variables).split(layout.layers)
+    return tuple(
+        Slices(name, torch.Size([len(part)]), 0, part)
+        for name, part in zip(layout.layer_names, parts, strict=True)
     )
 
 

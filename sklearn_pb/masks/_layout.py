@@ -26,12 +26,16 @@ class MaskLayout:
     consumers : tuple of Slices, default=()
         Inputs of other parameters that are left without use where a variable is zero;
         they count, but are not masked.
+    products : tuple of Slices, default=()
+        By the name of a module, the variables that share its products of activations
+        with activations among themselves; these count as well.
     """
 
     placements: tuple[Placement, ...]
     layers: tuple[int, ...]
     layer_names: tuple[str, ...]
     consumers: tuple[Slices, ...] = ()
+    products: tuple[Slices, ...] = ()
 
     @property
     def n_variables(self) -> int:
@@ -93,6 +97,22 @@ class MaskLayout:
         for p in self.placements:
             p.add_sums_(masks[p.name].to(totals), totals)
         return totals > 0
+
+    def layer_sparsity(self, variables: torch.Tensor) -> dict[str, float]:
+        """Return the fraction of zeros in each layer.
+
+        Parameters
+        ----------
+        variables : torch.Tensor of shape (d,)
+            What each variable counts for as a one, in [0, 1].
+
+        Returns
+        -------
+        layer_sparsity : dict of str to float
+            By the name of the layer.
+        """
+        layers = zip(self.layer_names, variables.split(self.layers), strict=True)
+        return {name: 1 - float(part.double().mean()) for name, part in layers}
 
     def sums(self, values: Callable[[Placement], torch.Tensor]) -> torch.Tensor:
         """Return sums over the weights of each variable.

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..export import weight_uses
+from ..export import count_macs, sum_uses
 from ._layout import MaskLayout
 from ._placements import Placement, Slices
 
@@ -29,9 +29,10 @@ class Measure:
     layout : MaskLayout
         The variables.
     sizes : mapping of str to torch.Size
-        Shapes of all that is counted, by parameter name.
+        Shapes of all that is counted, by the name of the parameter, or of the module
+        for the products of activations in it.
     uses : mapping of str to float
-        What each entry of a parameter counts for.
+        What each entry of these counts for.
     """
 
     def __init__(
@@ -44,7 +45,8 @@ class Measure:
         self.unit = unit
         self._n_variables = layout.n_variables
         governing: dict[str, list[Placement]] = {}
-        for placement in (*layout.placements, *layout.consumers):
+        governed = (*layout.placements, *layout.consumers, *layout.products)
+        for placement in governed:
             if uses.get(placement.name, 0):
                 governing.setdefault(placement.name, []).append(placement)
         self._governing = governing
@@ -129,5 +131,11 @@ def network_measure(
     shapes = {name: p.shape for name, p in module.named_parameters()}
     if unit == "parameters":
         return Measure("parameters", layout, shapes, dict.fromkeys(shapes, 1.0))
-    uses = weight_uses(module, example)
+    layers = count_macs(module, example)
+    uses = sum_uses(module, layers)
+    shared = {placement.name: placement.shape for placement in layout.products}
+    for name, layer in layers.items():
+        if layer.activation_macs:
+            shapes[name] = shared.get(name, torch.Size([1]))
+            uses[name] = layer.activation_macs / shapes[name].numel()
     return Measure("multiply-adds", layout, shapes, uses)

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 import torch
 
-from ..constraints import MeasuredQuota, Quota
+from ..constraints import CostQuota, MeasuredQuota, Quota
 from ..utils import check_number
 from ._granularity import Granularity
 from ._layout import MaskLayout
@@ -40,7 +40,8 @@ def build_quota(
         Whether all variables compete, each layer keeps the same share, or layers keep
         shares by the Erdős-Rényi-kernel rule (Evci et al., 2020).
     measure : Measure, default=None
-        What is counted in place of variables; only for "global".
+        What is counted in place of variables. At least that share of the network goes,
+        or of what the variables of a layer take alone if there is a mapping.
 
     Returns
     -------
@@ -57,16 +58,9 @@ def build_quota(
     if cells is not None:
         return _of_cells(cells, granularity, sparsity, scope, measure)
     if isinstance(sparsity, Mapping):
-        _refuse_mapping(scope, measure)
-        counts = _mapped_counts(layout, sparsity)
-        return Quota(layout.layers, _with_floors(counts, floors), at_least_one=floors)
+        return _mapped(layout, sparsity, scope, measure, floors)
     if measure is not None and sparsity is not None:
-        if scope != "global":
-            raise ValueError(
-                f"scope={scope!r} goes with count='units' only; where parameters or "
-                "multiply-adds are counted it must be 'global'."
-            )
-        return _measured(layout, measure, sparsity, floors)
+        return _measured(layout, measure, sparsity, scope, floors)
     if scope == "erk" and sparsity is not None:
         counts = _with_floors(erk_counts(layout, sparsity), floors)
         return Quota(layout.layers, counts, at_least_one=floors)
@@ -101,14 +95,6 @@ def _of_cells(
     return cells
 
 
-def _refuse_mapping(scope: str, measure: Measure | None) -> None:
-    if scope != "global" or measure is not None:
-        raise ValueError(
-            "a mapping as sparsity says what each layer keeps; it needs "
-            "scope='global' and count='units'."
-        )
-
-
 def _with_floors(counts: Sequence[int], floors: Sequence[int]) -> list[int]:
     """The counts with one for every layer, at the cost of those that keep most."""
     if sum(counts) < len(floors):
@@ -124,7 +110,36 @@ def _with_floors(counts: Sequence[int], floors: Sequence[int]) -> list[int]:
     return lifted
 
 
-def _mapped_counts(layout: MaskLayout, sparsity: Mapping[str, float]) -> list[int]:
+def _mapped(
+    layout: MaskLayout,
+    sparsity: Mapping[str, float],
+    scope: str,
+    measure: Measure | None,
+    floors: Sequence[int],
+) -> Quota:
+    if scope != "global":
+        raise ValueError(
+            f"a mapping as sparsity says what each layer keeps, so scope={scope!r} "
+            "has no effect; it must be 'global'."
+        )
+    shares = _mapped_shares(layout, sparsity)
+    if measure is None:
+        sized = zip(layout.layers, shares, strict=True)
+        counts = [size - round(share * size) for size, share in sized]
+        return Quota(layout.layers, _with_floors(counts, floors), at_least_one=floors)
+    costs = measure.costs()
+    named = zip(layout.layer_names, costs.split(layout.layers), shares, strict=True)
+    free = [name for name, part, share in named if share and not part.any()]
+    if free:
+        raise ValueError(
+            f"sparsity names {free}, which have no {measure.unit}; use count='units' "
+            "for them."
+        )
+    return CostQuota(layout.layers, shares, costs, at_least_one=floors)
+
+
+def _mapped_shares(layout: MaskLayout, sparsity: Mapping[str, float]) -> list[float]:
+    """The sparsity of each layer."""
     unused = [
         pattern
         for pattern in sparsity
@@ -135,11 +150,10 @@ def _mapped_counts(layout: MaskLayout, sparsity: Mapping[str, float]) -> list[in
             f"sparsity names {unused}, but the layers are "
             f"{', '.join(layout.layer_names)}."
         )
-    counts = []
-    for name, size in zip(layout.layer_names, layout.layers, strict=True):
-        own = next((s for p, s in sparsity.items() if fnmatchcase(name, p)), 0.0)
-        counts.append(size - round(own * size))
-    return counts
+    return [
+        next((s for p, s in sparsity.items() if fnmatchcase(name, p)), 0.0)
+        for name in layout.layer_names
+    ]
 
 
 def erk_counts(layout: MaskLayout, sparsity: float) -> list[int]:
@@ -203,7 +217,11 @@ def _erk_shares(layout: MaskLayout) -> list[float]:
 
 
 def _measured(
-    layout: MaskLayout, measure: Measure, sparsity: float, floors: Sequence[int]
+    layout: MaskLayout,
+    measure: Measure,
+    sparsity: float,
+    scope: str,
+    floors: Sequence[int],
 ) -> Quota:
     least = torch.zeros(layout.n_variables)
     start = 0
@@ -217,12 +235,19 @@ def _measured(
             f"{smallest / full:.3%} of them belong to what is not masked, or to what "
             "each layer must keep."
         )
+    weights: list[float] = []
+    if scope != "global":
+        shares = _erk_shares(layout) if scope == "erk" else [1.0] * len(layout.layers)
+        sized = zip(layout.layers, shares, strict=True)
+        weights = [size * share for size, share in sized]
     return MeasuredQuota(
         measure,
         layout.n_variables,
         sparsity,
         costs=measure.costs(),
         at_least_one=floors,
+        sizes=layout.layers if weights else (),
+        weights=weights,
     )
 
 

@@ -18,12 +18,14 @@ from ._criteria import (
 from ._fixed import FixedMask, redrawn
 from ._gradual import Gradual
 from ._logit_search import LogitSearch
+from ._magnitude import GradualMagnitude, Magnitude
 from ._monte_carlo import MonteCarlo
 from ._one_shot import OneShot
 from ._presets import PRESETS, resolve_method
 from ._prob_mask import MJ, ProbMask
 from ._relaxed import Relaxed
 from ._sampled_masks import SampledMasks
+from ._soft_mask import SoftMask, SoftStepNumbers
 from ._straight_through import StraightThrough
 from ._thresholded import Thresholded
 from ._top_scores import TopScores
@@ -39,10 +41,12 @@ __all__ = [
     "Fisher",
     "FixedMask",
     "Gradual",
+    "GradualMagnitude",
     "L1Norm",
     "L2Norm",
     "Lamp",
     "LogitSearch",
+    "Magnitude",
     "Method",
     "MonteCarlo",
     "Movement",
@@ -54,6 +58,8 @@ __all__ = [
     "Search",
     "SearchSpace",
     "Snip",
+    "SoftMask",
+    "SoftStepNumbers",
     "StraightThrough",
     "Taylor",
     "Thresholded",

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from ..constraints import Constraint, L0Penalty, Quota
 from ..utils import RandomStream
 from ._sampled_masks import SampledMasks
+from ._soft_mask import SoftMask
 from ._weights import Weights
 
 Function = Callable[[torch.Tensor], torch.Tensor]
@@ -64,8 +65,8 @@ class SearchSpace:
 
     @property
     def sparsity(self) -> float | None:
-        """Fraction of zeros wanted at the end, or None."""
-        return self.quota.sparsity
+        """Fraction of zeros wanted at the end, by what each costs, or None."""
+        return self.quota.cost_sparsity
 
     @property
     def starts_cold(self) -> bool:
@@ -138,6 +139,17 @@ class Search(ABC):
         """
         return None
 
+    def soft_mask(self) -> SoftMask | None:
+        """Return what a trainer needs to compute and step the mask by itself.
+
+        Returns
+        -------
+        soft : SoftMask or None
+            In place of `mask` and `update`, for this training step; None where only
+            the search can do it.
+        """
+        return None
+
     @abstractmethod
     def update(self, function: Function | None, slope: torch.Tensor | None) -> None:
         """Learn from the cost.
@@ -160,6 +172,16 @@ class Search(ABC):
             Higher is kept longer; at least 0 where the method itself says one.
         """
 
+    def kept(self) -> torch.Tensor:
+        """Return what each variable counts for in the density.
+
+        Returns
+        -------
+        kept : torch.Tensor of shape (d,)
+            In [0, 1].
+        """
+        return self.mask()
+
     def density(self) -> float:
         """Return the fraction of ones that the mask is heading for.
 
@@ -168,7 +190,7 @@ class Search(ABC):
         density : float
             In [0, 1]; what a penalty is steered by.
         """
-        return float(self.mask().mean())
+        return float(self.kept().mean())
 
     def harden(self) -> torch.Tensor:
         """Return the binary mask that the search ends with.

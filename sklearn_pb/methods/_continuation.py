@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import ModuleType
 
 import torch
 
 from ..distributions import SOFT_STEPS, Logistic, SoftStep
-from ..kernels import compiled_arithmetic_for
 from ..schedules import ExponentialSharpness
 from ..utils import check_choice, check_number
 from ._base import Function, Method, SearchSpace
 from ._logit_search import OPTIMIZERS, LogitAdam, LogitSearch, roomy_density
+from ._soft_mask import SoftMask, SoftStepNumbers
 
 # Without a saturation, gradients of settled values fade; smaller ones than this are
 # left to fade, as rounding is all that is left of them.
@@ -178,7 +177,8 @@ class ContinuationSearch(LogitSearch):
         """Return sigma(beta s), or another soft step of beta s."""
         return self._step.sharpened(self.logits, self.beta, self._mask)
 
-    def _kept(self) -> torch.Tensor:
+    def kept(self) -> torch.Tensor:
+        """Return the mask of the last step, as soft as it was."""
         return self._mask
 
     def probabilities(self) -> torch.Tensor:
@@ -203,42 +203,32 @@ class ContinuationSearch(LogitSearch):
 
     def update(self, function: Function | None, slope: torch.Tensor | None) -> None:
         """Take one optimizer step on s, then keep it where its gradient lives."""
-        assert slope is not None
-        arithmetic = compiled_arithmetic_for(self.logits, self._mask, slope)
-        if arithmetic is not None and self._steps_alone():
-            self._step_at_once(arithmetic, slope)
-        else:
-            super().update(function, slope)
-            if self._saturation is not None:
-                self.logits.clamp_(-self._limit, self._limit)
-        self._keep_gone()
+        super().update(function, slope)
+        if self._saturation is not None:
+            self.logits.clamp_(-self._limit, self._limit)
+            self._keep_gone()
 
     @property
     def _limit(self) -> float:
         """What abs(s) may be."""
         return torch.inf if self._saturation is None else self._saturation / self.beta
 
-    def _steps_alone(self) -> bool:
-        """Whether a step depends on nothing but the slope and a price."""
-        by_slope = not (self.constraint.pulls or self.constraint.confines)
-        usual = isinstance(self._step, Logistic)
-        return by_slope and usual and isinstance(self._optimizer, LogitAdam)
-
-    def _step_at_once(self, arithmetic: ModuleType, slope: torch.Tensor) -> None:
-        """Gradient, optimizer step and saturation in one pass over memory."""
-        price = self._price(slope.abs)
-        if isinstance(price, torch.Tensor):
-            slope.add_(price)
-            price = 0.0
-        assert isinstance(self._optimizer, LogitAdam)
-        square, settings = self._optimizer.begin_step()
-        arithmetic.step_logistic(
-            self.logits,
-            square,
-            slope,
-            self._mask,
-            sharpness=self.beta,
-            price=price,
-            limit=self._limit,
-            **settings,
+    def soft_mask(self) -> SoftMask | None:
+        """Return s, if a step of it is the usual one and none of its values is gone."""
+        optimizer = self._optimizer
+        if not isinstance(optimizer, LogitAdam) or not isinstance(self._step, Logistic):
+            return None
+        if self._gone is not None or not self.constraint.is_uniform_price:
+            return None
+        return SoftMask(
+            self.logits, optimizer.square, self._mask, self.beta, self._begin_step
         )
+
+    def _begin_step(
+        self, slopes: Callable[[], torch.Tensor], density: Callable[[], float]
+    ) -> SoftStepNumbers:
+        price = self.constraint.uniform_price(
+            slopes, density, self.progress, self._step_size
+        )
+        assert isinstance(self._optimizer, LogitAdam)
+        return SoftStepNumbers(price, *self._optimizer.begin_step(), self._limit)

@@ -32,8 +32,8 @@ class Gradual(RankingMethod):
 
     Notes
     -----
-    Needs a sparsity. With the weights' magnitudes it is gradual magnitude pruning
-    (GMP) with the cubic schedule of Zhu and Gupta (2017); Silva (2023), equation (7.1).
+    Needs a sparsity. The cubic schedule is that of Zhu and Gupta (2017); Silva (2023),
+    equation (7.1). With the magnitudes of the weights it is `GradualMagnitude`.
 
     Examples
     --------

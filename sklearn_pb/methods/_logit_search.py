@@ -112,7 +112,7 @@ class LogitSearch(Search):
     def _pulled(self, gradient: torch.Tensor) -> torch.Tensor:
         """The gradient with what the constraint adds for the logits themselves."""
         pull = self.constraint.pull(
-            self.logits, gradient.abs, self._kept, self.progress, self._step_size
+            self.logits, gradient.abs, self.kept, self.progress, self._step_size
         )
         return gradient.add_(pull) if isinstance(pull, torch.Tensor) else gradient
 
@@ -140,9 +140,7 @@ class LogitSearch(Search):
 
         `slopes` gives the absolute slope of the cost by each variable.
         """
-        price = self.constraint.price(
-            slopes, self._kept, self.progress, self._step_size
-        )
+        price = self.constraint.price(slopes, self.kept, self.progress, self._step_size)
         return price.to(self.logits) if isinstance(price, torch.Tensor) else price
 
     @property
@@ -166,11 +164,11 @@ class LogitSearch(Search):
         The mean probability is no guide to the mask that a search ends with: while
         the probabilities are undecided, few of them need be above one half.
         """
-        kept, costs = self._kept(), self.space.quota.costs
+        kept, costs = self.kept(), self.space.quota.costs
         return float((kept if costs is None else kept * costs.to(kept)).mean())
 
-    def _kept(self) -> torch.Tensor:
-        """What each variable counts for in the density."""
+    def kept(self) -> torch.Tensor:
+        """Return one for what is more likely one than zero."""
         return (self.scores() >= 0).to(self.logits.dtype)
 
     def scores(self) -> torch.Tensor:
@@ -219,32 +217,37 @@ class LogitAdam(torch.optim.Adam):
         betas = momentum, smoothing
         super().__init__([logits], learning_rate, betas, epsilon, fused=True)
 
-    def begin_step(self) -> tuple[torch.Tensor, dict[str, float]]:
-        """Count a step without momentum that a kernel takes in place of this class.
+    @property
+    def square(self) -> torch.Tensor:
+        """The running mean square of the gradients, shaped as the logits."""
+        return self._state()["exp_avg_sq"]
+
+    def begin_step(self) -> tuple[float, float, float]:
+        """Count a step without momentum that is made in place of `step`.
 
         Returns
         -------
-        square : torch.Tensor shaped as the logits
-            The running mean square of the gradients, to be updated.
-        settings : dict
-            Its ``smoothing``, and the ``rate`` and ``epsilon`` of the step, with the
-            correction for the first steps.
+        smoothing, rate, epsilon : float
+            Memory of `square`, size of the step, and what is added to the root of
+            `square`; the correction for the first steps is in the latter two.
         """
         (group,) = self.param_groups
-        (logits,) = group["params"]
+        state = self._state()
+        count = state["step"].item() + 1
+        state["step"].fill_(count)
+        smoothing = group["betas"][1]
+        correction = math.sqrt(1 - smoothing**count)
+        return smoothing, group["lr"] * correction, group["eps"] * correction
+
+    def _state(self) -> dict[str, torch.Tensor]:
+        """The state of the logits, made here as `step` makes it."""
+        (logits,) = self.param_groups[0]["params"]
         state = self.state[logits]
         if not state:
-            state["step"] = torch.zeros((), dtype=torch.float32)
+            state["step"] = torch.zeros((), dtype=torch.float32, device=logits.device)
             state["exp_avg"] = torch.zeros_like(logits)
             state["exp_avg_sq"] = torch.zeros_like(logits)
-        state["step"] += 1
-        smoothing = group["betas"][1]
-        correction = math.sqrt(1 - smoothing ** float(state["step"]))
-        return state["exp_avg_sq"], {
-            "smoothing": smoothing,
-            "rate": group["lr"] * correction,
-            "epsilon": group["eps"] * correction,
-        }
+        return state
 
 
 def roomy_density(initial: float, sparsity: float | None) -> float:

@@ -218,6 +218,7 @@ class MonteCarloSearch(LogitSearch):
         if self._evaluation == "auto":
             self._evaluation = "compared" if self._slopes else "whole"
         self._samples: CoupledSamples | None = None
+        self._kept_memory: torch.Tensor | None = None  # fresh memory takes time
 
     def advance(self, progress: float) -> None:
         """Begin a step, whose samples are not drawn yet."""
@@ -265,7 +266,8 @@ class MonteCarloSearch(LogitSearch):
         ).gradient
         if self.space.constraint is None:
             return gradient
-        slack = self.parametrization.derivative(self.logits)
+        known = None if self._samples is None else self._samples.probabilities
+        slack = self.parametrization.derivative(self.logits, known)
 
         def slopes() -> torch.Tensor:
             size = slack.abs().mean().clamp(min=1e-30)
@@ -282,11 +284,14 @@ class MonteCarloSearch(LogitSearch):
         super().update(function, slope)
         self._samples = None
 
-    def _kept(self) -> torch.Tensor:
-        """What each variable counts for in the density."""
+    def kept(self) -> torch.Tensor:
+        """Return one for what is more likely one than zero."""
         if self._samples is None:
-            return super()._kept()
-        return (self._samples.probabilities >= 0.5).to(self.logits.dtype)
+            return super().kept()
+        theta = self._samples.probabilities
+        if self._kept_memory is None:
+            self._kept_memory = torch.empty_like(theta)
+        return torch.ge(theta, 0.5, out=self._kept_memory)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state, with what the estimator has learned if it learns."""

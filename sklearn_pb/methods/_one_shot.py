@@ -24,8 +24,9 @@ class OneShot(RankingMethod):
 
     Notes
     -----
-    Needs a sparsity. Magnitude pruning: ``OneShot()``; SNIP (Lee et al., 2019):
-    ``OneShot("snip", at=0.0)``; LAMP (Lee et al., 2021): ``OneShot("lamp")``.
+    Needs a sparsity. SNIP (Lee et al., 2019): ``OneShot("snip", at=0.0)``; LAMP (Lee et
+    al., 2021): ``OneShot("lamp")``. With the magnitudes of the weights it is
+    `Magnitude`.
 
     Criteria that look at slopes average them over all batches up to the cut, which
     makes a step somewhat dearer until then.

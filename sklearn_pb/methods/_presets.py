@@ -10,6 +10,7 @@ from ..utils import resolve_preset
 from ._base import Method
 from ._continuation import Continuation
 from ._gradual import Gradual
+from ._magnitude import GradualMagnitude, Magnitude
 from ._monte_carlo import MonteCarlo
 from ._one_shot import OneShot
 from ._prob_mask import MJ, ProbMask
@@ -25,10 +26,10 @@ PRESETS: dict[str, Callable[[], Method]] = {
     "continuous": Continuation,
     "edge-popup": TopScores,
     "fisher": partial(Gradual, "fisher"),
-    "gmp": Gradual,
+    "gmp": GradualMagnitude,
     "hard-concrete": partial(Relaxed, "hard-concrete"),
     "lamp": partial(OneShot, "lamp"),
-    "magnitude": OneShot,
+    "magnitude": Magnitude,
     "magnitude-l1": partial(OneShot, "l1"),
     "mj": MJ,
     "piggyback": Thresholded,

@@ -119,5 +119,6 @@ class TopScoresSearch(ThresholdedSearch):
         """Return ones for the best scores, as many as are wanted."""
         return self.space.quota.select(self.logits).to(self.logits.dtype)
 
-    def _kept(self) -> torch.Tensor:
+    def kept(self) -> torch.Tensor:
+        """Return the mask."""
         return self.mask()

@@ -170,7 +170,7 @@ class TwoTemperatureSearch(LogitSearch):
         if not self._targets:
             return
         sizes, costs = self.space.quota.sizes, self.space.quota.costs
-        kept = self._kept()
+        kept = self.kept()
         if costs is None:
             costs = torch.ones_like(kept)
         groups = zip(

@@ -31,7 +31,12 @@ from ._post_training import PostTraining
 from ._precision_groups import PrecisionGroups
 from ._precision_target import PrecisionTarget
 from ._prepare_activations import prepare_activations, restore_activations
-from ._presets import METHODS, resolve_activations, resolve_quantization
+from ._presets import (
+    ACTIVATIONS,
+    METHODS,
+    resolve_activations,
+    resolve_quantization,
+)
 from ._quantized_activation import QuantizedActivation
 from ._quantized_tensor import QuantizedTensor
 from ._scales import initial_scales
@@ -39,6 +44,7 @@ from ._smol import Smol
 from ._uniform import odd_codes, odd_step, uniform_codes, uniform_step
 
 __all__ = [
+    "ACTIVATIONS",
     "BSQ",
     "LSQ",
     "METHODS",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..budget import Budget
 from ..functions import PseudoBooleanFunction
-from ..methods import Method, MonteCarlo
+from ..methods import Method, MonteCarlo, StraightThrough
 from ._annealing import SimulatedAnnealing
 from ._base import Solver
 from ._exhaustive import ExhaustiveSearch
@@ -64,13 +64,22 @@ RULES = (
         lambda function, budget: (
             function.relaxable and function.n_variables > MANY_VARIABLES
         ),
-        lambda: MonteCarlo(gradient="double-cv-shrunk"),
-        "differentiable with many variables: sampled gradients with control variates",
+        lambda: Portfolio([StraightThrough(), MonteCarlo(gradient="double-cv-shrunk")]),
+        "differentiable with many variables: straight-through and sampled gradients "
+        "with control variates share the budget",
     ),
     Rule(
         lambda function, budget: function.n_variables > MANY_VARIABLES,
         lambda: MonteCarlo(gradient="arms"),
         "many variables and values only: sampled gradients",
+    ),
+    Rule(
+        lambda function, budget: function.relaxable,
+        lambda: Portfolio(
+            [StraightThrough(), LocalSearch(), GeneticAlgorithm(), MonteCarlo()]
+        ),
+        "differentiable: straight-through, local search, a genetic algorithm and "
+        "sampled gradients share the budget",
     ),
     Rule(
         lambda function, budget: True,
@@ -79,6 +88,17 @@ RULES = (
         "the budget",
     ),
 )
+
+
+def picks() -> list[Method | Solver]:
+    """Return all methods that "auto" may stand for.
+
+    Returns
+    -------
+    methods : list of Method or Solver
+        One a rule.
+    """
+    return [rule.pick() for rule in RULES]
 
 
 def choose(function: PseudoBooleanFunction, budget: Budget) -> Method | Solver:

@@ -67,14 +67,37 @@ class Start:
         Returns
         -------
         points : numpy.ndarray of uint8, shape (n, d)
-            Uniform, or from the warm start; the first is then its likeliest point.
+            From the warm start, the first its likeliest point; without one, anywhere.
         """
-        d = self.function.n_variables
         if self.probabilities is None:
-            return generator.integers(0, 2, (n, d), np.uint8)
-        points = (generator.random((n, d)) < self.probabilities).astype(np.uint8)
+            return self.anywhere(n, generator)
+        points = _drawn(n, self.probabilities, generator)
         points[0] = self.probabilities >= 0.5
         return points
+
+    def anywhere(self, n: int, generator: np.random.Generator) -> np.ndarray:
+        """Draw points to start from again, whatever the warm start.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        generator : numpy.random.Generator
+            Where the draws come from.
+
+        Returns
+        -------
+        points : numpy.ndarray of uint8, shape (n, d)
+            Uniform, or from the function's own initial probabilities.
+        """
+        theta = self.function.initial_probabilities
+        if theta is None:
+            return generator.integers(0, 2, (n, self.function.n_variables), np.uint8)
+        return _drawn(n, theta, generator)
+
+
+def _drawn(n: int, theta: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    return (generator.random((n, len(theta))) < theta).astype(np.uint8)
 
 
 class Run(ABC):

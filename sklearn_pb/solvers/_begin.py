@@ -9,6 +9,9 @@ from ..methods import Method, SearchSpace
 from ._base import Run, Solver, Start
 from ._logit_run import LogitRun
 
+# The first optimizer of a process makes torch import its compiler, about a second's
+# work: here, and not within the seconds of a budget.
+torch.optim.SGD([torch.zeros(1)])
 _FARTHEST = 0.02  # a warm start leaves each probability room on both sides
 
 
@@ -44,5 +47,8 @@ def begin(method: Method | Solver, start: Start) -> Run:
 def _roomy(start: Start, dtype: torch.dtype) -> torch.Tensor | None:
     if start.probabilities is None:
         return None
-    theta = np.clip(start.probabilities, _FARTHEST, 1 - _FARTHEST)
+    theta = start.probabilities
+    ones, zeros = theta.mean(), 1 - theta.mean()  # the room may double either, no more
+    low, high = (min(_FARTHEST, max(x, 1 / len(theta))) for x in (ones, zeros))
+    theta = np.clip(theta, low, 1 - high)
     return torch.as_tensor(theta, dtype=dtype, device=start.device)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-import torch
+from typing import Any, Protocol
 
 from ..budget import BudgetExhausted, Evaluator
 from ..exceptions import ObjectiveError
-from ..utils import Checkpoint
 from ._base import Run
 from ._history import History
 
@@ -26,15 +23,65 @@ class RunState:
     label : str
         The method and the function.
     parts : dict
-        The states of the run, of the evaluator and of the history.
+        The states of the run, of the evaluator and of the history; of restarts, those
+        of all runs, None where one has not begun.
     """
 
     label: str
     parts: dict[str, Any]
 
     def __repr__(self) -> str:
-        n = self.parts["evaluator"]["n_evaluations"]
+        runs = self.parts.get("runs", [self.parts])
+        n = sum(run["evaluator"]["n_evaluations"] for run in runs if run is not None)
         return f"<state of {self.label}, after {n} evaluations>"
+
+    def check_label(self, label: str) -> None:
+        """Raise unless this is the state of a run.
+
+        Parameters
+        ----------
+        label : str
+            What the run is called.
+
+        Raises
+        ------
+        ValueError
+            If it has another method or function, or another number of restarts.
+        """
+        if self.label != label:
+            raise ValueError(
+                f"state is of {self.label}, but this run is of {label}: go on with the "
+                "same method, function and number of restarts."
+            )
+
+
+def check_state(state: object) -> None:
+    """Raise unless something is the state of a run, or None.
+
+    Parameters
+    ----------
+    state : object
+        What was given.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    """
+    if not isinstance(state, RunState | None):
+        raise TypeError(
+            f"state={state!r} must be the state of an earlier result, or None."
+        )
+
+
+class Keeper(Protocol):
+    """What keeps states while a run goes: a `Checkpoint`, or one's place in it."""
+
+    def is_due(self) -> bool:
+        """Return whether the last one is long ago."""
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Keep a state."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +110,8 @@ def follow(
     run: Run,
     evaluator: Evaluator,
     callback: Callback | None = None,
-    checkpoint: Checkpoint | None = None,
+    checkpoint: Keeper | None = None,
     state: dict[str, Any] | None = None,
-    first: torch.Tensor | None = None,
 ) -> Course:
     """Let a run go until its budget ends; the evaluator keeps the best point.
 
@@ -77,12 +123,10 @@ def follow(
         The function under its budget.
     callback : callable, default=None
         Called with the record of each step; StopIteration ends the search.
-    checkpoint : Checkpoint, default=None
+    checkpoint : Keeper, default=None
         Where the state is kept while the run goes.
     state : dict, default=None
         The state of an earlier run to go on from.
-    first : torch.Tensor of shape (d,), default=None
-        A point to evaluate before anything else.
 
     Returns
     -------
@@ -95,8 +139,7 @@ def follow(
         part.load_state_dict(state[name])  # type: ignore[attr-defined, index]
     reason, error = "error", None
     try:
-        if first is not None:
-            evaluator(first[None])
+        evaluator.stop_if_done()
         while True:
             evaluator.recent.clear()
             run.advance(evaluator)

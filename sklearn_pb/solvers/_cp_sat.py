@@ -23,6 +23,7 @@ _PACKAGE = "ortools"
 _MODULE = "ortools.sat.python.cp_model"
 _SEEDS = 2**31 - 1
 _BITS = 40  # of the sum of all weights, where they have to be rounded
+_MOST_LINEARIZED = 5000  # products of two for which a whole linear program pays
 
 
 class CPSAT(Solver):
@@ -45,6 +46,11 @@ class CPSAT(Solver):
     CP-SAT computes in integers. Weights that a power of two up to 1024 makes integers
     are used exactly. Others are rounded to 2^-40 of their sum of magnitudes or finer,
     and an optimum is then one up to as many such units as there are terms.
+
+    Quadratic functions of up to 5000 products have all their clauses in the linear
+    program of CP-SAT (its linearization level 2), which bounds them far better; with
+    larger or longer products that takes the time the search needs, and its default
+    level stands.
 
     A run that is resumed starts its proof anew, from the best point as a hint.
 
@@ -120,7 +126,7 @@ class CPSATRun(Run):
             evaluator.allowance(1)
             if self._search is None:
                 self._search = self._begin(evaluator)
-            point = self._search.found(self._poll)
+            point = self._search.found(self._patience(evaluator))
             if point is not None:
                 evaluate(evaluator, point[None])
             elif self._search.ended:
@@ -131,14 +137,9 @@ class CPSATRun(Run):
 
     def _begin(self, evaluator: Evaluator) -> _Search:
         budget = evaluator.budget
-        parameters: dict[str, Any] = {
-            "num_workers": 1,
-            "random_seed": self._seed,
-            "linearization_level": 2,  # the products' clauses are strong in an LP
-        }
-        if budget.seconds is not None:
-            left = max(1e-3, budget.seconds - evaluator.seconds)
-            parameters["max_time_in_seconds"] = left
+        parameters: dict[str, Any] = {"num_workers": 1, "random_seed": self._seed}
+        if self._model.is_linearized:
+            parameters["linearization_level"] = 2
         limits = [budget.evaluations, budget.no_improvement]
         most = [limit for limit in limits if limit is not None]
         if most:
@@ -146,6 +147,13 @@ class CPSATRun(Run):
         assert evaluator.best_point is not None
         hint = evaluator.best_point.cpu().numpy()
         return _Search(self._cp_model, self._model, parameters, hint)
+
+    def _patience(self, evaluator: Evaluator) -> float:
+        """Seconds to wait for a point; the evaluator's clock ends the search."""
+        if evaluator.budget.seconds is None:
+            return self._poll
+        left = evaluator.budget.seconds - evaluator.seconds
+        return max(1e-3, min(self._poll, left))
 
     def _end(self, evaluator: Evaluator) -> None:
         assert self._search is not None
@@ -196,6 +204,8 @@ class _Model:
         factors = [round(weight / self.unit) for weight in products.weights.tolist()]
         literals = self._literals(products)
         bounds = products.indptr.tolist()
+        most = int(np.diff(products.indptr).max(initial=0))
+        self.is_linearized = most <= 2 and len(factors) <= _MOST_LINEARIZED
         factors_of = zip(bounds[:-1], bounds[1:], factors, strict=True)
         costs = [self._product(literals[i:j], f > 0) for i, j, f in factors_of]
         model.minimize(cp_model.LinearExpr.weighted_sum(costs, factors))

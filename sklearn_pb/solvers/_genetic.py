@@ -127,8 +127,8 @@ class GeneticRun(Run):
         """Replace all members but the best."""
         assert self._points is not None and self._costs is not None
         best = int(self._costs.argmin())
-        n, d = self._points.shape
-        fresh = self._generator.integers(0, 2, (n - 1, d), np.uint8)
+        n = len(self._points)
+        fresh = self._start.anywhere(n - 1, self._generator)
         points, costs = self._evaluated(evaluator, fresh)
         self._points = np.vstack([self._points[best : best + 1], points])
         self._costs = np.append(self._costs[best], costs)
@@ -167,8 +167,6 @@ class GeneticRun(Run):
         if not sweeps:
             costs = evaluator(points.astype(np.float64))
             return points, costs.cpu().numpy().astype(np.float64)
-        if self._points is None and evaluator.budget.seconds is not None:
-            evaluator(points[:1].astype(np.float64))  # see how long it takes
         return _descended(Moves(evaluator), points, sweeps, self._generator)
 
     def _compete(self, children: np.ndarray, costs: np.ndarray) -> bool:

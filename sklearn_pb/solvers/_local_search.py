@@ -22,6 +22,7 @@ from ._replica_run import (
 
 _FEWEST_SWEEPS = 300
 _MOST_REPLICAS = 32
+_MOST_LOOKS = 32  # at neighbours in a step, where each is an evaluation
 
 
 class LocalSearch(Solver):
@@ -130,7 +131,7 @@ class LocalSearchRun(ReplicaRun):
         self._classes = self._replicas.classes
 
     def _advance(self) -> None:
-        d = self._start.function.n_variables
+        d, self._looks = self._start.function.n_variables, 0
         if (self._quiet < d).all():
             self._position = visit(
                 self._replicas, self._moves, self._position, self._lower, self._settled
@@ -145,10 +146,13 @@ class LocalSearchRun(ReplicaRun):
         return chosen
 
     def _settled(self, k: int, chosen: np.ndarray) -> bool:
-        """Whether a replica has come to a local minimum."""
+        """Whether a replica has come to a local minimum, or the step takes long."""
         self._quiet += len(self._classes[k])
         self._quiet[self._lowered] = len(self._classes[k])
-        return bool((self._quiet >= self._start.function.n_variables).any())
+        self._looks += chosen.size
+        takes_long = not self._moves.counts and self._looks >= _MOST_LOOKS
+        settled = self._quiet >= self._start.function.n_variables
+        return takes_long or bool(settled.any())
 
     def _leave(self, settled: np.ndarray) -> None:
         """Keep minima that are no worse than those before, and go elsewhere."""
@@ -168,7 +172,7 @@ class LocalSearchRun(ReplicaRun):
         if self._solver.restart == "random" or self._is_stuck(row):
             self._home_costs[row] = np.inf
             self._failures[row] = 0
-            return self._generator.integers(0, 2, d, np.uint8)
+            return self._start.anywhere(1, self._generator)[0]
         strength = self._solver.strength
         if isinstance(strength, str):
             fewest, most = min(2.0, d), max(2.0, min(d / 4, 10 + d / 20))

@@ -6,17 +6,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import torch
 from scipy import sparse
 from scipy.sparse import csgraph
 
 from ..budget import BudgetExhausted, Evaluator
-from ..functions import PseudoBooleanFunction
+from ..functions import PseudoBooleanFunction, QuadraticFunction
 from ..functions._flips import evaluate
 from ._base import Run, Solver, Start
 from ._max_flow import MinimumCut
 from ._terms import Terms, as_quadratic, terms_of
 
 _BITS = 60  # of the sum of all capacities
+_FEW = 64  # variables of a dense function that may tell enough of all
 
 
 class MinCut(Solver):
@@ -156,9 +158,14 @@ def is_submodular(
     >>> is_submodular(J), is_submodular(J, up_to_complements=True)
     (False, True)
     """
-    if as_quadratic(function) is None:
+    quadratic = as_quadratic(function)
+    if quadratic is None:
         return False
-    terms = terms_of(function)
+    if quadratic.Q.layout == torch.strided and function.n_variables > _FEW:
+        few = QuadraticFunction(quadratic.Q[:_FEW, :_FEW])
+        if not is_submodular(few, up_to_complements=up_to_complements):
+            return False
+    terms = terms_of(quadratic)
     assert terms is not None  # it is quadratic
     if up_to_complements:
         return _complements(terms) is not None

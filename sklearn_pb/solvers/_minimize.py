@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,8 @@ from ..budget import Budget
 from ..constraints import L0Penalty
 from ..functions import BlackBoxFunction, PseudoBooleanFunction
 from ..methods import Method
-from ..utils import Checkpoint, RandomStream, check_number
-from ._auto import choose
+from ..utils import Checkpoint, RandomStream, check_number, saved_label
+from ._auto import choose, picks
 from ._base import Solver
 from ._checks import (
     check_budget,
@@ -27,10 +29,10 @@ from ._checks import (
     check_price,
     check_reports,
 )
-from ._course import Callback, RunState
+from ._course import Callback, RunState, check_state
 from ._presets import resolve
 from ._progress_lines import ProgressLines
-from ._restarts import run_restarts
+from ._restarts import Restarts
 from ._task import Task
 
 DEFAULT_BUDGET = Budget(evaluations=10_000)
@@ -76,7 +78,9 @@ def minimize(
         The price of each one in a solution; it needs a number as its strength. The
         cost that is minimised and reported is then J plus the price of the ones.
     initial : array-like of shape (d,), default=None
-        A warm start: a solution, which is evaluated first, or probabilities.
+        A warm start: a solution, or probabilities, whose likeliest point is evaluated
+        first. None means the function's own (`SubsetSelection` has one on wide data),
+        or the method's.
     n_restarts : int, default=1
         Number of independent runs, which share the limits of evaluations and of
         seconds evenly; the best of them is returned.
@@ -157,6 +161,7 @@ def minimize(
     >>> minimize(J, method="auto").stop_reason
     'optimal'
     """
+    begun = time.perf_counter()
     function = _as_function(function, n_variables)
     budget = check_budget(budget, DEFAULT_BUDGET)
     price = check_price(constraint)
@@ -166,6 +171,7 @@ def minimize(
     check_number(n_restarts, "n_restarts", low=1, integer=True)
     check_n_jobs(n_jobs)
     check_reports(callback, verbose)
+    check_state(state)
     task = Task(
         function,
         resolved,
@@ -173,19 +179,20 @@ def minimize(
         RandomStream.from_random_state(random_state),
         price=price,
         penalty=constraint,
-        initial=check_initial(initial, function.n_variables),
+        initial=check_initial(
+            function.initial_probabilities if initial is None else initial,
+            function.n_variables,
+        ),
         device=check_device(device),
+        begun=begun,
     )
     if verbose:
         callback = _both(callback, ProgressLines(verbose))
-    if n_restarts > 1:
-        _check_restarts(n_jobs, checkpoint, state, callback)
-        return run_restarts(task, n_restarts, n_jobs, callback)
-    kept = None if checkpoint is None else Checkpoint(checkpoint, task.label)
-    if kept is not None and state is None:
-        parts = kept.load()
-        state = None if parts is None else RunState(task.label, parts)
-    return task.run(callback, kept, state)
+    job = _job(task, n_restarts, n_jobs)
+    if method == "auto":  # which may pick another method for another budget
+        job = _going_on(job, _label(checkpoint, state))
+    kept, state = _saved(checkpoint, state, job.label)
+    return job.run(callback, kept, state)
 
 
 def _both(callback: Callback | None, lines: Callback) -> Callback:
@@ -199,19 +206,38 @@ def _both(callback: Callback | None, lines: Callback) -> Callback:
     return call
 
 
-def _check_restarts(
-    n_jobs: int | None, checkpoint: Any, state: Any, callback: Callback | None
-) -> None:
-    for name, value in (("checkpoint", checkpoint), ("state", state)):
-        if value is not None:
-            raise ValueError(
-                f"{name} is of a single run: it cannot be given with n_restarts > 1."
-            )
-    if callback is not None and n_jobs not in (None, 1):
-        raise ValueError(
-            f"n_jobs={n_jobs!r} cannot be used with a callback or verbose: restarts "
-            "in other processes do not report. Leave one of them out."
-        )
+def _job(task: Task, n_restarts: int, n_jobs: int | None) -> Task | Restarts:
+    return task if n_restarts == 1 else Restarts(task, n_restarts, n_jobs)
+
+
+def _going_on(job: Task | Restarts, label: Any) -> Task | Restarts:
+    """The job of a saved state, if "auto" may have picked its method once."""
+    for pick in picks():
+        if isinstance(job, Task):
+            other: Task | Restarts = replace(job, method=pick)
+        else:
+            other = replace(job, task=replace(job.task, method=pick))
+        if other.label == label:
+            return other
+    return job
+
+
+def _label(checkpoint: Any, state: RunState | None) -> Any:
+    """What a saved state is of, if there is one."""
+    if state is not None or checkpoint is None:
+        return None if state is None else state.label
+    return saved_label(checkpoint)
+
+
+def _saved(
+    checkpoint: Any, state: RunState | None, label: str
+) -> tuple[Checkpoint | None, RunState | None]:
+    """The file, if one is wanted, and the state to go on from, if there is one."""
+    if checkpoint is None:
+        return None, state
+    kept = Checkpoint(checkpoint, label)
+    parts = kept.load() if state is None else None
+    return kept, state if parts is None else RunState(label, parts)
 
 
 def _as_function(function: Any, n_variables: int | None) -> PseudoBooleanFunction:

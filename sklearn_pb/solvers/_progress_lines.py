@@ -23,9 +23,10 @@ class ProgressLines:
     def __call__(self, record: dict[str, Any]) -> None:
         """Print the record of a step if its turn has come."""
         step = record["step"]
+        run = f"restart {record['restart']}, " if "restart" in record else ""
         if self.verbose > 1 or step & (step - 1) == 0:
             print(
-                f"[{self.name}] step {step}, {record['n_evaluations']} evaluations, "
+                f"[{self.name}] {run}step {step}, {record['n_evaluations']} evaluations, "
                 f"{record['seconds']:.1f} s: best cost {record['best_cost']:.6g}, "
                 f"mean {record['mean_cost']:.6g}"
             )

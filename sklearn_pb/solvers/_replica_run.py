@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -106,14 +105,12 @@ class ReplicaRun(Run):
             self._sums = [np.array(part) for part in self._replicas.running_sums]
 
     def _first_points(self, evaluator: Evaluator) -> np.ndarray:
-        n, seconds = self._n_replicas, None
+        n = self._n_replicas
         likeliest = self._start.points(1, self._generator)
-        if evaluator.budget.seconds is not None:  # see how long an evaluation takes
-            begun = time.perf_counter()
-            evaluator(likeliest.astype(np.float64))
-            seconds = time.perf_counter() - begun
+        if evaluator.budget.seconds is not None and evaluator.row_seconds is None:
+            evaluator(likeliest.astype(np.float64))  # see how long an evaluation takes
         if n == "auto":
-            n = self._auto(evaluator, seconds)
+            n = self._auto(evaluator, evaluator.row_seconds)
         points = self._start.points(int(n), self._generator)
         points[0] = likeliest[0]
         return points

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from scipy.optimize import OptimizeResult
 
-from ..budget import Budget, Evaluator
+from ..budget import Budget, BudgetExhausted, Evaluator
 from ..constraints import L0Penalty
 from ..functions import PseudoBooleanFunction, with_price
 from ..methods import Method
-from ..utils import Checkpoint, RandomStream
+from ..utils import RandomStream
 from ._base import Run, Solver, Start
 from ._begin import begin
-from ._course import Callback, Course, RunState, follow
+from ._course import Callback, Course, Keeper, RunState, follow
 
 _MESSAGES = {
     "target": "The target cost was reached.",
@@ -50,6 +51,9 @@ class Task:
         A warm start: probabilities, or a point.
     device : torch.device or str, default="cpu"
         Where methods over logits evaluate.
+    begun : float, default=None
+        When the clock of the budget started, by ``time.perf_counter()``; None means
+        when the run begins.
     """
 
     function: PseudoBooleanFunction
@@ -60,6 +64,7 @@ class Task:
     penalty: L0Penalty | None = None
     initial: np.ndarray | None = None
     device: torch.device | str = "cpu"
+    begun: float | None = None
 
     @property
     def label(self) -> str:
@@ -71,7 +76,7 @@ class Task:
     def run(
         self,
         callback: Callback | None = None,
-        checkpoint: Checkpoint | None = None,
+        checkpoint: Keeper | None = None,
         state: RunState | None = None,
     ) -> OptimizeResult:
         """Search until the budget ends.
@@ -80,7 +85,7 @@ class Task:
         ----------
         callback : callable, default=None
             Called with the record of each step.
-        checkpoint : Checkpoint, default=None
+        checkpoint : Keeper, default=None
             Where the state is kept.
         state : RunState, default=None
             What to go on from.
@@ -94,25 +99,17 @@ class Task:
         ------
         ValueError
             If the state is of another run.
-        TypeError
-            If the state is none.
         ObjectiveError
             If the function failed.
         """
-        if not isinstance(state, RunState | None):
-            raise TypeError(
-                f"state={state!r} must be the state of an earlier result, or None."
-            )
-        if state is not None and state.label != self.label:
-            raise ValueError(
-                f"state is of {state.label}, but this run is of {self.label}: go on "
-                "with the same method and function."
-            )
+        if state is not None:
+            state.check_label(self.label)
         evaluator, start = self._prepare()
+        if state is None:
+            self._look_first(evaluator, start)
         run = begin(self.method, start)
-        first = None if state is not None else self._first_point()
         parts = None if state is None else state.parts
-        course = follow(run, evaluator, callback, checkpoint, parts, first)
+        course = follow(run, evaluator, callback, checkpoint, parts)
         result = self._result(evaluator, run, course)
         if course.error is not None:
             course.error.result = result  # type: ignore[attr-defined]
@@ -126,18 +123,28 @@ class Task:
         )
         if isinstance(self.method, Solver):
             function = with_price(self.function, self.price)
-            return Evaluator(function, self.budget), replace(start, function=function)
-        evaluator = Evaluator(self.function, self.budget, self.price)
+            evaluator = Evaluator(function, self.budget, begun=self.begun)
+            return evaluator, replace(start, function=function)
+        evaluator = Evaluator(self.function, self.budget, self.price, self.begun)
         return evaluator, replace(start, penalty=self.penalty)
 
-    def _first_point(self) -> torch.Tensor | None:
-        """The warm start, if it is a point."""
-        if self.initial is None or not np.isin(self.initial, (0, 1)).all():
-            return None
-        return torch.as_tensor(self.initial, device=self.device)
+    def _look_first(self, evaluator: Evaluator, start: Start) -> None:
+        """Evaluate the likeliest point of a warm start, or any where time is short.
+
+        So there is a result, however long the method takes to begin.
+        """
+        if self.initial is None and self.budget.seconds is None:
+            return
+        point = start.points(1, start.generator()).astype(np.float64)
+        with suppress(BudgetExhausted):  # the evaluator will say so again
+            evaluator(torch.as_tensor(point, device=self.device))
 
     def _result(self, evaluator: Evaluator, run: Run, course: Course) -> OptimizeResult:
-        assert evaluator.best_point is not None
+        if evaluator.best_point is None:
+            raise RuntimeError(
+                f"{self.method!r} ended ({course.stop_reason}) before it had evaluated "
+                "a point of zeros and ones."
+            )
         theta = run.probabilities()
         return OptimizeResult(
             x=evaluator.best_point.cpu().numpy().astype(np.int8),

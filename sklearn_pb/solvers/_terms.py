@@ -163,18 +163,18 @@ def _expanded(function: PseudoBooleanFunction, method: str) -> Any:
 def _quadratic_terms(function: QuadraticFunction) -> Terms:
     Q = function.Q
     if Q.layout == torch.strided:
-        i, j = np.nonzero(Q.numpy())
+        i, j = np.triu_indices(function.n_variables, 1)
         entries = Q.numpy()[i, j]
     else:
         counts = np.diff(Q.crow_indices().numpy())
         i = np.repeat(np.arange(function.n_variables), counts)
-        j, entries = Q.col_indices().numpy(), Q.values().numpy()
-    upper = i < j
-    pairs = np.stack([i[upper], j[upper]], axis=1)
+        upper = i < Q.col_indices().numpy()
+        i, j = i[upper], Q.col_indices().numpy()[upper]
+        entries = Q.values().numpy()[upper]
     linear = function.linear.numpy().astype(np.float64)
     found = {
         1: (np.arange(function.n_variables)[:, None], linear),
-        2: (pairs, 2.0 * entries[upper].astype(np.float64)),
+        2: (np.stack([i, j], axis=1), 2.0 * entries.astype(np.float64)),
     }
     return Terms(function.n_variables, function.constant, _without_zeros(found))
 
@@ -184,5 +184,6 @@ def _without_zeros(groups: dict[int, tuple]) -> dict[int, tuple]:
     for degree, (variables, weights) in sorted(groups.items()):
         some = weights != 0
         if some.any():
-            kept[degree] = variables[some].astype(np.int64), weights[some]
+            rows = variables if some.all() else variables[some]
+            kept[degree] = rows.astype(np.int64, copy=False), weights[some]
     return kept

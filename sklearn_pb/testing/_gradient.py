@@ -15,6 +15,7 @@ from ._common import attempt, check_tensor, claim, untouched_global_generators
 
 _PROBABILITIES = ((0.5, 0.5, 0.5), (0.2, 0.6, 0.85))
 _LIMIT = 5.0  # standard errors: by chance once in some 300,000 coordinates
+_RARE = 100  # ones expected near 0 in all draws, so that a standard error can be told
 
 Estimator = Callable[..., GradientEstimate]
 
@@ -42,7 +43,8 @@ def check_gradient_estimator(
     parametrization : Parametrization, default=Sigmoid()
         The map from logits to probabilities to check it with.
     n_repetitions : int, default=1000
-        Number of estimates that are averaged to find a bias.
+        Number of estimates that are averaged to find a bias. The more, the nearer to 0
+        and 1 are the probabilities for which one is looked for.
 
     Raises
     ------
@@ -82,9 +84,15 @@ def check_gradient_estimator(
     _check_refusals(estimate, parametrization.logits(theta), traits)
     _check_settled(estimate, parametrization)
     if traits.unbiased if unbiased is None else unbiased:
-        for probabilities in _PROBABILITIES:
+        for probabilities in (*_PROBABILITIES, _edges(enough * n_repetitions)):
             logits = parametrization.logits(torch.tensor(probabilities).double())
             _check_mean(estimate, logits, function, parametrization, n_repetitions)
+
+
+def _edges(n_draws: int) -> tuple[float, ...]:
+    """Probabilities as near to 0 and 1 as so many draws can tell."""
+    rare = min(_PROBABILITIES[1][0], _RARE / n_draws)
+    return rare, 0.5, 1 - rare
 
 
 def _check_supported(traits: Traits, parametrization: Parametrization) -> None:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import gc
 import pickle
 import weakref
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import torch
 from sklearn.base import clone
 
-from ..constraints import L0Penalty, Quota
-from ..functions import BlackBoxFunction, PseudoBooleanFunction
-from ..methods import CRITERIA, Method, Search, SearchSpace, Weights
-from ..utils import RandomStream
+from ..constraints import L0Penalty
+from ..methods import Method, Search
 from ._common import attempt, check_tensor, claim, untouched_global_generators
+from ._method_goals import check_goal
+from ._method_trial import FEW, Trial, take_step
 
 _SPARSITIES = (0.0, 0.25, 0.5, 0.9)
-_FEW = 6  # steps where learning does not matter
 
 
 def check_method(method: Method, *, n_variables: int = 8, n_steps: int = 200) -> None:
@@ -32,7 +30,8 @@ def check_method(method: Method, *, n_variables: int = 8, n_steps: int = 200) ->
     n_variables : int, default=8
         Number of variables of the easy problems that it has to solve.
     n_steps : int, default=200
-        Number of steps that it is given to solve one.
+        Number of steps that it is given to solve one, and twice as many to be
+        steered to a sparsity.
 
     Raises
     ------
@@ -50,7 +49,7 @@ def check_method(method: Method, *, n_variables: int = 8, n_steps: int = 200) ->
             f"{method!r} is not a method; subclass sklearn_pb.methods.Method."
         )
     _check_parameters(method)
-    trial = _Trial(method, n_variables, n_steps)
+    trial = Trial(method, n_variables, n_steps)
     for check in (
         _check_start,
         _check_mask,
@@ -61,81 +60,9 @@ def check_method(method: Method, *, n_variables: int = 8, n_steps: int = 200) ->
         _check_resume,
         _check_harden,
         _check_released,
-        _check_goal,
+        check_goal,
     ):
         check(trial)
-
-
-class _Trial:
-    """A method with easy problems to try it on."""
-
-    def __init__(
-        self,
-        method: Method,
-        n_variables: int,
-        n_steps: int,
-        weights: torch.Tensor | None = None,
-    ) -> None:
-        self.method = method
-        self.d = n_variables
-        self.n_steps = n_steps
-        if weights is None:
-            sizes = 1 + torch.arange(n_variables) % 3 / 2
-            weights = sizes * (1 - 2 * (torch.arange(n_variables) % 2))
-        self.weights = weights
-        self.function = BlackBoxFunction(
-            lambda Z: Z @ self.weights.to(Z), n_variables, relaxable=True
-        )
-
-    def space(
-        self,
-        seed: int = 0,
-        sparsity: float | None = None,
-        groups: tuple[int, ...] | None = None,
-        **changes: Any,
-    ) -> SearchSpace:
-        """A space that suits the method, apart from the changes."""
-        method = self.method
-        if sparsity is None and (method.needs_weights or method.needs_sparsity):
-            sparsity = 0.5
-        if method.needs_weights:
-            changes = {"weights": Weights.single(lambda: self.weights), **changes}
-        quota = Quota.proportional(groups or (self.d,), sparsity)
-        return SearchSpace(self.d, RandomStream(seed), quota=quota, **changes)
-
-    def start(self, space: SearchSpace) -> Search:
-        """A search with a copy of the method."""
-        return attempt(lambda: clone(self.method).start(space), "start(space) failed")
-
-    def steps(self, search: Search, first: int, stop: int) -> Iterator[torch.Tensor]:
-        """Take steps of a search of `n_steps`, yielding the mask of each."""
-        for step in range(first, stop):
-            search.advance(step / self.n_steps)
-            mask = search.mask().detach().clone()
-            take_step(search, self.function, mask)
-            yield mask
-
-    def masks(self, search: Search, first: int = 0, stop: int = _FEW) -> torch.Tensor:
-        """The masks of some steps, one a row."""
-        return torch.stack(list(self.steps(search, first, stop)))
-
-
-def take_step(
-    search: Search, function: PseudoBooleanFunction, mask: torch.Tensor
-) -> None:
-    """Let a search learn what it says it needs, and no more."""
-    slope = None
-    if search.needs_slope:
-        point = mask.clone().requires_grad_()
-        with torch.enable_grad():
-            (slope,) = torch.autograd.grad(function(point[None])[0], point)
-    given = None if search.needs_slope else function
-    with torch.no_grad():
-        attempt(
-            lambda: search.update(given, slope),
-            f"update({'None, slope' if search.needs_slope else 'function, None'}) "
-            f"failed, though needs_slope is {search.needs_slope}",
-        )
 
 
 def _check_parameters(method: Method) -> None:
@@ -170,7 +97,7 @@ def _check_parameters(method: Method) -> None:
     )
 
 
-def _check_start(trial: _Trial) -> None:
+def _check_start(trial: Trial) -> None:
     space = trial.space()
     search = trial.start(space)
     claim(
@@ -188,7 +115,7 @@ def _check_start(trial: _Trial) -> None:
     )
 
 
-def _check_mask(trial: _Trial) -> None:
+def _check_mask(trial: Trial) -> None:
     for dtype in (torch.float32, torch.float64):
         search = trial.start(trial.space(dtype=dtype))
         for progress in (0.0, 0.5, 1.0):
@@ -212,7 +139,7 @@ def _check_mask(trial: _Trial) -> None:
             take_step(search, trial.function, mask.clone())
 
 
-def _check_borrowed(trial: _Trial) -> None:
+def _check_borrowed(trial: Trial) -> None:
     method, penalty = clone(trial.method), L0Penalty(strength=0.01)
     space = trial.space(sparsity=0.5, constraint=penalty, groups=(trial.d - 3, 3))
 
@@ -228,8 +155,8 @@ def _check_borrowed(trial: _Trial) -> None:
     search = attempt(lambda: method.start(space), "start(space) failed")
     trial.masks(search)
     claim(
-        search.step == _FEW and search.progress == (_FEW - 1) / trial.n_steps,
-        f"after {_FEW} steps the search is at step {search.step} and progress "
+        search.step == FEW and search.progress == (FEW - 1) / trial.n_steps,
+        f"after {FEW} steps the search is at step {search.step} and progress "
         f"{search.progress}; advance() must call super().advance(progress).",
     )
     after = contents()
@@ -241,7 +168,7 @@ def _check_borrowed(trial: _Trial) -> None:
         )
 
 
-def _check_needs(trial: _Trial) -> None:
+def _check_needs(trial: Trial) -> None:
     method, search = trial.method, trial.start(trial.space())
     claim(
         method.needs_relaxable or not search.needs_slope,
@@ -280,7 +207,7 @@ def _check_needs(trial: _Trial) -> None:
         )
 
 
-def _check_scores(trial: _Trial) -> None:
+def _check_scores(trial: Trial) -> None:
     search = trial.start(trial.space())
     trial.masks(search)
     scores = attempt(search.scores, "scores() failed")
@@ -292,7 +219,7 @@ def _check_scores(trial: _Trial) -> None:
     )
 
 
-def _check_random_draws(trial: _Trial) -> None:
+def _check_random_draws(trial: Trial) -> None:
     def run() -> tuple[torch.Tensor, torch.Tensor]:
         search = trial.start(trial.space(seed=3))
         return trial.masks(search), search.harden()
@@ -307,7 +234,7 @@ def _check_random_draws(trial: _Trial) -> None:
     )
 
 
-def _check_resume(trial: _Trial) -> None:
+def _check_resume(trial: Trial) -> None:
     search = trial.start(trial.space(sparsity=0.5, constraint=L0Penalty()))
     trial.masks(search)
     state = attempt(search.state_dict, "state_dict() failed")
@@ -319,7 +246,7 @@ def _check_resume(trial: _Trial) -> None:
         lambda: pickle.dumps(state),
         "state_dict() cannot be pickled; it must hold numbers and tensors",
     )
-    expected = trial.masks(search, _FEW, 2 * _FEW)
+    expected = trial.masks(search, FEW, 2 * FEW)
     for source, what in (
         (pickle.loads(kept), "a pickled copy of its state"),
         (state, "its state, after the first search went on"),
@@ -330,7 +257,7 @@ def _check_resume(trial: _Trial) -> None:
             partial(resumed.load_state_dict, source),
             "load_state_dict() failed",
         )
-        masks = trial.masks(resumed, _FEW, 2 * _FEW)
+        masks = trial.masks(resumed, FEW, 2 * FEW)
         claim(
             torch.equal(masks, expected) and resumed.step == search.step,
             f"a search resumed from {what} did not go on as the first one did; "
@@ -339,7 +266,7 @@ def _check_resume(trial: _Trial) -> None:
         )
 
 
-def _check_harden(trial: _Trial) -> None:
+def _check_harden(trial: Trial) -> None:
     for sparsity in _SPARSITIES:
         for groups in (None, (1, trial.d - 3, 2)):
             space = trial.space(
@@ -361,7 +288,7 @@ def _check_harden(trial: _Trial) -> None:
             )
 
 
-def _check_released(trial: _Trial) -> None:
+def _check_released(trial: Trial) -> None:
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -377,49 +304,3 @@ def _check_released(trial: _Trial) -> None:
     finally:
         if enabled:
             gc.enable()
-
-
-def _check_goal(trial: _Trial) -> None:
-    if trial.method.learns:
-        _check_lowers_cost(trial)
-    if trial.method.needs_weights and _ranks_by_size(trial.method):
-        _check_keeps_largest(trial)
-
-
-def _ranks_by_size(method: Method) -> bool:
-    """Whether larger weights are to be kept; a criterion may say otherwise."""
-    criterion = getattr(method, "criterion", None)
-    kind = CRITERIA.get(criterion) if isinstance(criterion, str) else criterion
-    return getattr(kind, "monotone", True)
-
-
-def _check_lowers_cost(trial: _Trial) -> None:
-    search = trial.start(trial.space())
-    trial.masks(search, 0, trial.n_steps)
-    search.advance(1.0)
-    random = float(trial.weights.sum()) / 2
-    least = float(trial.weights.clamp(max=0).sum())
-    cost, wanted = float(trial.weights[search.harden()].sum()), (random + least) / 2
-    claim(
-        cost <= wanted,
-        f"after {trial.n_steps} steps on the linear J(z) = sum_i w_i z_i with w = "
-        f"{trial.weights.tolist()} the hardened mask costs {cost:g}; the least is "
-        f"{least:g}, a random mask costs {random:g}, and at most {wanted:g} was "
-        "expected. Is the sign of the step right, and the learning rate large enough?",
-    )
-
-
-def _check_keeps_largest(trial: _Trial) -> None:
-    sizes = 1.0 + (torch.arange(trial.d) * 5) % trial.d
-    # A linear cost that each weight lowers by its size: its slope ranks alike.
-    trial = _Trial(trial.method, trial.d, trial.n_steps, weights=-sizes)
-    search = trial.start(trial.space())
-    trial.masks(search, 0, trial.n_steps)
-    search.advance(1.0)
-    kept = sizes[search.harden()].sort().values
-    largest = sizes.sort().values[-len(kept) :]
-    claim(
-        torch.equal(kept, largest),
-        f"the hardened mask keeps weights of size {kept.tolist()}; the "
-        f"{len(kept)} largest are {largest.tolist()}.",
-    )

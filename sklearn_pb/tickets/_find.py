@@ -142,7 +142,7 @@ def _candidates(
                 round=number,
                 masks=layout.masks(variables),
                 sparsity=1 - int(variables.sum()) / layout.n_variables,
-                layer_sparsity=_layer_sparsity(layout, variables),
+                layer_sparsity=layout.layer_sparsity(variables),
                 weights=stored,
                 score=float("nan"),
                 search_epochs=epochs,
@@ -152,14 +152,6 @@ def _candidates(
         )
         for number, (variables, epochs) in enumerate(found, start=1)
     ]
-
-
-def _layer_sparsity(layout: MaskLayout, variables: torch.Tensor) -> dict[str, float]:
-    parts = variables.split(list(layout.layers))
-    return {
-        name: 1 - float(part.double().mean())
-        for name, part in zip(layout.layer_names, parts, strict=True)
-    }
 
 
 def _retrain(

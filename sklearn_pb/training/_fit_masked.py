@@ -205,7 +205,7 @@ def _begin(
     parts = (options.warmup, options.finetune) if options.train_weights else (0, 0)
     training = MaskTraining(masked, lambda: options.method.start(space), *parts)
     training.processes = processes
-    training.wanted = options.quota.sparsity
+    training.wanted = options.quota.cost_sparsity
     return training
 
 

@@ -10,6 +10,7 @@ from skorch import NeuralNet
 from torch import nn
 
 from ..utils import RandomStream
+from ._networks import forgets_weights
 from ._seeding import SeededDraws
 
 
@@ -40,7 +41,7 @@ def with_fresh_weights(estimator: Any, stream: RandomStream) -> Any:
     if isinstance(estimator, NeuralNet) and isinstance(estimator.module, nn.Module):
         estimator = clone(estimator)  # with a copy of its module
         _draw_again_(estimator.module, stream)
-    return estimator
+    return clone(estimator) if forgets_weights(estimator) else estimator
 
 
 def _draw_again_(module: nn.Module, stream: RandomStream) -> nn.Module:

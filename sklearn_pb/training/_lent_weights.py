@@ -9,7 +9,8 @@ from torch import nn
 
 from ..kernels import arithmetic_for
 from ..masks import MaskLayout, Placement, Singles
-from ._lent_values import LentValues
+from ._flat_layers import FlatLayers
+from ._lent_values import LentValues, Write
 
 
 class LentWeights(LentValues):
@@ -23,30 +24,43 @@ class LentWeights(LentValues):
         What is masked.
     rescale : bool
         Divide each layer's weights by the mean of its mask.
+
+    Attributes
+    ----------
+    flat : FlatLayers
+        Views of the weights for compiled kernels.
+    write_next : callable or None
+        Writes the masked weights of the next `lend`, once, in place of the product of
+        weights and mask.
     """
 
     def __init__(self, module: nn.Module, layout: MaskLayout, rescale: bool) -> None:
         super().__init__(module, layout.names)
         self.layout = layout
         self.rescale = rescale
+        self.flat = FlatLayers(layout)
+        self.write_next: Write | None = None
 
-    def lend(self, mask: torch.Tensor) -> list[torch.Tensor]:
+    def lend(self, mask: torch.Tensor) -> None:
         """Give the module weights under a mask; again, with another one, if you like.
 
         Parameters
         ----------
         mask : torch.Tensor of shape (d,)
             Values in [0, 1], of any type.
-
-        Returns
-        -------
-        entries : list of torch.Tensor
-            The mask of each parameter; it broadcasts to it.
         """
-        entries = [placement.spread(mask) for placement in self.layout.placements]
-        scales = self.scales(mask)
+        if self.write_next is not None:
+            prepared, self.write_next = self.write_next, None
+            self.hand_out(prepared)
+            return
 
         def write(weights: list[torch.Tensor], out: list[torch.Tensor]) -> None:
+            layers, scales = self.flat.of(weights, out), self.scales(mask)
+            kernels = self.flat.kernels
+            if layers is not None and kernels is not None and kernels.takes(mask):
+                kernels.put_all_masked(layers, kernels.flat(mask), scales)
+                return
+            entries = self.entries(mask)
             for weight, masked, entry, scale in zip(
                 weights, out, entries, scales, strict=True
             ):
@@ -54,7 +68,21 @@ class LentWeights(LentValues):
                 arithmetic.put_masked(masked, weight, entry, scale)
 
         self.hand_out(write)
-        return entries
+
+    def entries(self, mask: torch.Tensor) -> list[torch.Tensor]:
+        """Return the mask of each parameter.
+
+        Parameters
+        ----------
+        mask : torch.Tensor of shape (d,)
+            One value a variable.
+
+        Returns
+        -------
+        entries : list of torch.Tensor
+            One a governed parameter; it broadcasts to it.
+        """
+        return [placement.spread(mask) for placement in self.layout.placements]
 
     def bake(self, mask: torch.Tensor) -> None:
         """Write masked weights over the weights.
@@ -89,6 +117,35 @@ class LentWeights(LentValues):
             for placement in self.layout.placements
         ]
         return [1 / mean if mean > 0 else 1.0 for mean in means]
+
+    def add_masked(
+        self,
+        totals: list[torch.Tensor | None],
+        gradients: Sequence[torch.Tensor | None],
+        mask: torch.Tensor,
+    ) -> None:
+        """Add the gradients of the weights to totals, given those of masked weights.
+
+        Parameters
+        ----------
+        totals : list of torch.Tensor or None
+            One a governed parameter; changed, made where there is none yet.
+        gradients : sequence of torch.Tensor or None
+            One a governed parameter; None adds nothing.
+        mask : torch.Tensor of shape (d,)
+            Of the pass that gave the gradients.
+        """
+        scales, placements = self.scales(mask), self.layout.placements
+        for number, gradient in enumerate(gradients):
+            if gradient is None:
+                continue
+            if gradient.is_sparse:  # of an embedding
+                gradient = gradient.to_dense()
+            total, entry = totals[number], placements[number].spread(mask)
+            if total is None:
+                total = totals[number] = torch.zeros_like(gradient)
+            arithmetic = arithmetic_for(total, gradient, entry)
+            arithmetic.add_masked(total, gradient, entry, scales[number])
 
     def split_gradients(
         self,

@@ -10,12 +10,13 @@ from typing import Any
 import torch
 from skorch import NeuralNet
 
-from ..exceptions import NonFiniteLossError, ObjectiveError, SparsityWarning
+from ..exceptions import ObjectiveError, SparsityWarning
 from ..methods import Search
 from ._batch_function import BatchFunction
 from ._masked_module import MaskedModule
 from ._phased_training import PhasedTraining
 from ._sampled_pass import SampledPass
+from ._soft_pass import SoftPass
 
 
 class MaskTraining(PhasedTraining):
@@ -49,8 +50,10 @@ class MaskTraining(PhasedTraining):
         self.masked = masked
         self.start_search = start_search
         self.search: Search | None = None
+        self._soft = SoftPass(masked)
         self.wanted: float | None = None
         self._density: float | None = None  # of a run that went on, until it is known
+        self._layer_sparsity: dict[str, float] | None = None  # the same
 
     def search_state(self) -> dict[str, Any]:
         """Return copies of the search, or the mask that it ended with."""
@@ -82,17 +85,22 @@ class MaskTraining(PhasedTraining):
             if self.search is None:
                 self.search = self.start_search()
             if self._due():
-                self._density = None
+                self._density = self._layer_sparsity = None
                 self.search.advance(self._phases.progress(self._step))
-                self.masked.mask = self.search.mask()
-                sampled = self.search.sampled()
-                self.masked.runner = sampled and SampledPass(self.masked, sampled)
-            self.masked.wants_slope = self.search.needs_slope and self._due()
+                if not self._soft.begin(self.search.soft_mask()):
+                    self.masked.mask = self.search.mask()
+                    sampled = self.search.sampled()
+                    self.masked.runner = sampled and SampledPass(self.masked, sampled)
+            wanted = self.search.needs_slope and self._due()
+            if self.masked.wants_slope != wanted:
+                self.masked.wants_slope = wanted
 
     def on_grad_computed(
         self, net: NeuralNet, named_parameters: Any = None, batch: Any = None, **kw: Any
     ) -> None:
         """Let the search learn from the batch."""
+        if self._soft.collect():
+            return
         slope = self.masked.collect()
         seen, self.masked.runner = self.masked.runner, None
         if self.frozen or self.search is None or not self._due():
@@ -102,15 +110,13 @@ class MaskTraining(PhasedTraining):
                 function = BatchFunction(net, self.masked, batch, seen)
                 self.search.update(self.processes.function(function), slope)
         except ObjectiveError as error:
-            self._restore()
-            raise NonFiniteLossError(
-                f"{error} The state at the start of epoch {len(net.history)} was kept."
-            ) from error
+            raise self._lost(net, "nan or infinite", self._step + 1) from error
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Record how sparse the mask is."""
         net.history.record("phase", self.phase)
         net.history.record("sparsity", 1 - self.density())
+        net.history.record("layer_sparsity", self.layer_sparsity())
         strength = getattr(self.search, "strength", None)
         if strength is not None:
             net.history.record("strength", strength)
@@ -128,8 +134,10 @@ class MaskTraining(PhasedTraining):
             self.search = self.start_search()
         if warn and self.search.space.quota.counts is not None:
             self._warn_if_far(self.search)
-        self._density = None
+        self._density = self._layer_sparsity = None
         hard = self.search.harden()
+        if warn and not hard.any():
+            self._warn_of_nothing(self.search)
         self.masked.mask = hard.to(self.search.space.dtype)
         self.masked.wants_slope = False
         self.frozen = True
@@ -153,6 +161,24 @@ class MaskTraining(PhasedTraining):
             assert self.masked.mask is not None
             return float(self.masked.mask.mean())
         return 1.0 if self.search is None else self.search.density()
+
+    def layer_sparsity(self) -> dict[str, float]:
+        """Return the fraction of zeros by layer that the mask has or is heading for.
+
+        Returns
+        -------
+        layer_sparsity : dict of str to float
+            By the name of the layer; each variable counts alike.
+        """
+        if self._layer_sparsity is not None:
+            return self._layer_sparsity
+        layout = self.masked.layout
+        if self.frozen:
+            assert self.masked.mask is not None
+            return layout.layer_sparsity(self.masked.mask)
+        if self.search is None:
+            return dict.fromkeys(layout.layer_names, 0.0)
+        return layout.layer_sparsity(self.search.kept())
 
     def hardened(self) -> torch.Tensor:
         """Return the mask that a run would have which ended here.
@@ -192,6 +218,7 @@ class MaskTraining(PhasedTraining):
             "frozen": self.frozen,
             "mask": self.masked.mask,
             "density": self.density(),
+            "layer_sparsity": self.layer_sparsity(),
             "search": self.search.state_dict() if self.search else None,
         }
 
@@ -209,6 +236,7 @@ class MaskTraining(PhasedTraining):
         if mask is not None and mask.dtype == torch.bool:  # as a whole run leaves it
             self.masked.mask = mask.to(self.masked.weights.parameters[0].dtype)
         self._density = state["density"]
+        self._layer_sparsity = state.get("layer_sparsity")  # None in older files
         if state["search"] is None:
             self.search = None
             return
@@ -216,11 +244,25 @@ class MaskTraining(PhasedTraining):
             self.search = self.start_search()
         self.search.load_state_dict(deepcopy(state["search"]))
 
-    def _warn_if_far(self, search: Search) -> None:
+    def _warn_of_nothing(self, search: Search) -> None:
         quota = search.space.quota
-        if getattr(search, "strength", None) is None or quota.sparsity is None:
+        reason = (
+            "the sparsity that was asked for leaves none of them; ask for less"
+            if quota.counts is not None
+            else "the price of a one outweighed them all; lower it, or set a sparsity"
+        )
+        warnings.warn(
+            f"the mask keeps nothing of its {quota.n_variables} variables, so that all "
+            f"masked weights are zero: {reason}.",
+            SparsityWarning,
+            stacklevel=2,
+        )
+
+    def _warn_if_far(self, search: Search) -> None:
+        sparsity = search.space.sparsity
+        if getattr(search, "strength", None) is None or sparsity is None:
             return
-        own, wanted = self.density(), 1 - quota.sparsity
+        own, wanted = self.density(), 1 - sparsity
         if not wanted / 2 <= own <= 2 * wanted:
             warnings.warn(
                 f"the learned mask keeps {own:.2%} of the weights by itself, but is "

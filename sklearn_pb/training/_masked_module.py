@@ -66,6 +66,9 @@ class MaskedModule(LendingModule):
         self.runner: Any = None
         self.takes_channels_last: bool | None = None
         self._slope: torch.Tensor | None = None
+        self._trained = [
+            train_weights and name not in self.fixed for name in self.weights.names
+        ]
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the module with its masked weights."""
@@ -93,15 +96,19 @@ class MaskedModule(LendingModule):
             if self._slope is None:
                 self._slope = torch.empty_like(self.mask)
             slope = self._slope
-        trained = [
-            self.train_weights and name not in self.fixed for name in self.weights.names
-        ]
+        trained = self._trained
         gradients = [p.grad for p in parameters]
         self.weights.split_gradients(self.mask, gradients, slope, trained)
-        for parameter, is_trained in zip(parameters, trained, strict=True):
+        self.drop_untrained()
+        return slope
+
+    def drop_untrained(self) -> None:
+        """Drop the gradients of governed parameters that are not trained."""
+        for parameter, is_trained in zip(
+            self.weights.parameters, self._trained, strict=True
+        ):
             if not is_trained:
                 parameter.grad = None
-        return slope
 
     @contextmanager
     def trial(self, mask: torch.Tensor) -> Iterator[None]:

@@ -11,6 +11,7 @@ from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
 from torch import nn
 
 from ..utils import RandomStream
+from ._net_parameters import check_net_parameters
 from ._seeding import SeededDraws
 
 ITERATORS = ("iterator_train", "iterator_valid")
@@ -83,15 +84,39 @@ def check_estimator_parameter(estimator: Any) -> None:
     Raises
     ------
     TypeError
-        If it is not a skorch net, an nn.Module or None.
+        If it is not a skorch net, an nn.Module or None, or if it is a net with a
+        parameter for one of its parts that the part does not take.
     """
+    if isinstance(estimator, NeuralNet):
+        check_net_parameters(estimator)
+        return
     is_class = inspect.isclass(estimator) and issubclass(estimator, nn.Module)
-    if estimator is None or is_class or isinstance(estimator, (nn.Module, NeuralNet)):
+    if estimator is None or is_class or isinstance(estimator, nn.Module):
         return
     raise TypeError(
         f"estimator={estimator!r} must be a skorch net, a torch.nn.Module (an instance "
         "or a class) or None."
     )
+
+
+def forgets_weights(estimator: Any) -> bool:
+    """Return whether a clone of a net is without the weights that the net has.
+
+    Parameters
+    ----------
+    estimator : skorch.NeuralNet, nn.Module, class or None
+        What the user gave.
+
+    Returns
+    -------
+    forgets : bool
+        True for a net that has begun with a class; an instance of a module that is
+        trained in place keeps its weights.
+    """
+    if not isinstance(estimator, NeuralNet) or not hasattr(estimator, "module_"):
+        return False
+    in_place = isinstance(estimator.module, nn.Module)
+    return not in_place or bool(estimator.get_params_for("module"))
 
 
 def takes_integers(estimator: Any) -> bool:
@@ -208,6 +233,11 @@ def initialize_net(net: NeuralNet, X: Any, stream: RandomStream) -> Any:
     -------
     output : torch.Tensor of shape (2, ...)
         The network's output for the first rows, in evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        If the network does not take such rows.
     """
     for part, iterator in enumerate(ITERATORS, start=1):
         if net.get_params(deep=False).get(f"{iterator}__generator") is None:
@@ -218,6 +248,17 @@ def initialize_net(net: NeuralNet, X: Any, stream: RandomStream) -> Any:
         net.module_.eval()
         # Not the net's own device, which is None where accelerate places modules.
         parameter = next(net.module_.parameters(), torch.empty(0))
-        with torch.no_grad():
-            output = net.infer(torch.as_tensor(X[:2]).to(parameter.device))
+        output = _first_pass(net, torch.as_tensor(X[:2]).to(parameter.device))
     return output[0] if isinstance(output, tuple) else output
+
+
+def _first_pass(net: NeuralNet, X: torch.Tensor) -> Any:
+    try:
+        with torch.no_grad():
+            return net.infer(X)
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        raise ValueError(
+            f"{type(net.module_).__name__} fails on X[:2], of shape {tuple(X.shape)} "
+            f"and type {X.dtype}: {error}. The module must take the rows of X as they "
+            "are; compare their shape with its first layer."
+        ) from error

@@ -172,12 +172,16 @@ class PhasedTraining(Callback, ABC):
             return
         self._step += 1
         if loss is not None and not math.isfinite(loss.item()):
-            self._restore()
-            raise NonFiniteLossError(
-                f"the training loss became {loss.item()} at step {self._step} (epoch "
-                f"{len(net.history)}); the state at the start of that epoch was kept. "
-                "A smaller learning rate, of the net or of the method, may help."
-            )
+            raise self._lost(net, f"{loss.item()}", self._step)
+
+    def _lost(self, net: NeuralNet, loss: str, step: int) -> NonFiniteLossError:
+        """The error that ends the run, once the last good state is back."""
+        self._restore()
+        return NonFiniteLossError(
+            f"the training loss became {loss} at step {step} (epoch "
+            f"{len(net.history)}); the state at the start of that epoch was kept. "
+            "A smaller learning rate, of the net or of the method, may help."
+        )
 
     def _restore(self) -> None:
         assert self.good is not None

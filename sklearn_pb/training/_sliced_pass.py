@@ -10,7 +10,6 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 
 from ..distributions import CoupledSamples
-from ..kernels import arithmetic_for
 from ._masked_module import MaskedModule
 from ._rows import JoinedRows, take_rows
 
@@ -55,20 +54,16 @@ class SlicedPass:
         self._slopes = slopes
         self._outputs: JoinedRows | None = None
         governed = masked.weights.parameters
-        self._number = {id(p): number for number, p in enumerate(governed)}
+        ours = {id(p) for p in governed}
+        wants_masked = masked.train_weights or slopes is not None
         self._parameters = [
             p
             for p in masked.module.parameters()
-            if p.requires_grad and self._is_wanted(p)
+            if p.requires_grad and (wants_masked or id(p) not in ours)
         ]
-
-    def _is_wanted(self, parameter: nn.Parameter) -> bool:
-        """Whether anything is made of the gradient of a parameter."""
-        of_mask = id(parameter) in self._number and self._slopes is not None
-        return of_mask or self._is_trained(parameter)
-
-    def _is_trained(self, parameter: nn.Parameter) -> bool:
-        return self._masked.train_weights or id(parameter) not in self._number
+        at = {id(p): i for i, p in enumerate(self._parameters)}
+        self._places = [at.get(id(p)) for p in governed]  # of each in `_parameters`
+        self._others = [i for i, p in enumerate(self._parameters) if id(p) not in ours]
 
     def __call__(self, args: tuple, kwargs: dict[str, Any], n_rows: int) -> Any:
         """Run the slices.
@@ -144,13 +139,12 @@ class SlicedPass:
             for number, rows in enumerate(self._slices):
                 parts = [None if g is None else g[rows] for g in gradients]
                 mask = self._samples.mask(number)
-                entries = self._masked.weights.lend(mask)
+                self._masked.weights.lend(mask)
                 found = self._gradients(leaves[number], parts)
                 leaves[number] = []  # its graph is not needed any more
                 if self._slopes is not None:
                     self._put_slope(mask, found, self._slopes[number])
-                scales = self._masked.weights.scales(mask)
-                self._add(totals, found, entries, scales)
+                self._add(totals, found, mask)
         finally:
             self._masked.weights.take_back()
         return totals
@@ -180,33 +174,28 @@ class SlicedPass:
         found: list[torch.Tensor | None],
         slope: torch.Tensor,
     ) -> None:
-        of = {id(p): g for p, g in zip(self._parameters, found, strict=True)}
-        weights = self._masked.weights
-        gradients = [of.get(id(p)) for p in weights.parameters]
-        weights.split_gradients(mask, gradients, slope)
+        gradients = [None if i is None else found[i] for i in self._places]
+        self._masked.weights.split_gradients(mask, gradients, slope)
 
     def _add(
         self,
         totals: list[torch.Tensor | None],
         found: list[torch.Tensor | None],
-        entries: list[torch.Tensor],
-        scales: list[float],
+        mask: torch.Tensor,
     ) -> None:
         """Add the gradients of one slice, of the weights under its mask."""
-        for i, (parameter, gradient) in enumerate(
-            zip(self._parameters, found, strict=True)
-        ):
-            if gradient is None or not self._is_trained(parameter):
-                continue
-            total, place = totals[i], self._number.get(id(parameter))
-            if place is None:
+        for i in self._others:
+            gradient, total = found[i], totals[i]
+            if gradient is not None:
                 totals[i] = gradient if total is None else total + gradient
-                continue
-            if total is None:
-                totals[i] = (gradient * entries[place]).mul_(scales[place])
-            else:
-                arithmetic = arithmetic_for(total, gradient, entries[place])
-                arithmetic.add_masked(total, gradient, entries[place], scales[place])
+        if not self._masked.train_weights:
+            return
+        sums = [None if i is None else totals[i] for i in self._places]
+        gradients = [None if i is None else found[i] for i in self._places]
+        self._masked.weights.add_masked(sums, gradients, mask)
+        for place, total in zip(self._places, sums, strict=True):
+            if place is not None:
+                totals[place] = total
 
 
 class _Run(torch.autograd.Function):

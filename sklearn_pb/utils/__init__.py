@@ -1,6 +1,6 @@
 """Validation, random streams, state files, text, scikit-learn's private names."""
 
-from ._checkpoint import Checkpoint
+from ._checkpoint import Checkpoint, saved_label
 from ._fingerprint import fingerprint
 from ._percent import percent
 from ._presets import resolve_preset
@@ -16,5 +16,6 @@ __all__ = [
     "fingerprint",
     "percent",
     "resolve_preset",
+    "saved_label",
     "text_table",
 ]

@@ -145,6 +145,25 @@ class Checkpoint:
         return from_plain(content["state"])
 
 
+def saved_label(path: str | Path) -> Any:
+    """Return what a file was written for.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        Where a `Checkpoint` may have been kept.
+
+    Returns
+    -------
+    label : str, dict of str to str, or None
+        The label; None if there is no file, or none that can be read.
+    """
+    try:
+        return torch.load(path, weights_only=True)["label"]
+    except Exception:  # Checkpoint.load tells what is wrong
+        return None
+
+
 def _difference(theirs: Any, ours: Any) -> tuple[str, str]:
     """Both labels, of dicts only what is not the same in both."""
     if not (isinstance(theirs, dict) and isinstance(ours, dict)):

@@ -64,11 +64,27 @@ def test_a_start_that_is_sparse_enough_leaves_the_bound_where_it_ends():
     assert float(confined(run, draw(), 0.0).sum()) == pytest.approx(30.0)
 
 
-def test_its_own_sparsity_comes_before_that_of_the_quota():
+def test_its_own_sparsity_counts_where_the_quota_has_none():
     constraint = SparsityProjection(0.8, schedule=None)
-    for quota in (Quota([60]), Quota.proportional([60], 0.5)):
+    for quota in (Quota([60]), Quota.proportional([60], 0.8)):
         total = float(confined(constraint.start(quota, 0.5), draw()).sum())
         assert total == pytest.approx(12.0)
+
+
+def test_shares_of_groups_come_before_its_own_sparsity():
+    constraint = SparsityProjection(0.7, schedule=None)
+    position = confined(constraint.start(Quota([20, 40], [16, 2]), 0.5), draw())
+    assert position[:20].sum() <= 16 and float(position[20:].sum()) == pytest.approx(2)
+
+
+@pytest.mark.parametrize("own, refused", [(0.8, False), (0.811, False), (0.5, True)])
+def test_another_sparsity_than_the_quota_is_refused(own, refused):
+    quota = Quota.proportional([60], 0.8)
+    if not refused:  # as near as rounding to whole variables
+        assert SparsityProjection(own).start(quota, 0.5).confines
+        return
+    with pytest.raises(ValueError, match=r"Projection\.sparsity=0\.5 differs from"):
+        SparsityProjection(own).start(quota, 0.5)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -5,7 +5,7 @@ from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_pb import MaskPruner
-from sklearn_pb.constraints import L0Penalty
+from sklearn_pb.constraints import L0Penalty, SparsityProjection
 from sklearn_pb.estimators import fit_to_sparsity
 from sklearn_pb.methods import Continuation
 
@@ -47,6 +47,7 @@ def test_too_few_fits_warn_and_give_the_nearest(iris):
     "settings, options, message",
     [
         ({"sparsity": 0.9}, {}, "the pruner has sparsity=0.9"),
+        ({"constraint": SparsityProjection(0.9)}, {}, "has a sparsity of its own"),
         ({}, {"bounds": (0.0, 0.1)}, "must lie between them"),
         ({}, {"max_fits": 1}, "max_fits=1 must be an integer in"),
         ({}, {"tolerance": 0}, "tolerance=0 must be a number in"),

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 import subprocess
 import sys
 
@@ -32,14 +33,14 @@ from sklearn_pb.constraints import (
     SparsityProjection,
     VelocityConstraint,
 )
-from sklearn_pb.exceptions import NonFiniteLossError, NothingToPruneError
+from sklearn_pb.exceptions import (
+    NonFiniteLossError,
+    NothingToPruneError,
+    ObjectiveError,
+)
 from sklearn_pb.methods import PRESETS, Continuation, MonteCarlo
 
-METHODS = sorted(
-    name
-    for name, make in PRESETS.items()
-    if make().fits_networks and name != "reinforce"
-)
+METHODS = sorted(name for name, make in PRESETS.items() if make().fits_networks)
 
 CONSTRAINTS = [L0Penalty(), SparsityProjection(), VelocityConstraint(), QuadraticPull()]
 
@@ -162,6 +163,35 @@ def test_any_learned_mask_goes_with_any_constraint(iris, method, constraint):
         for name in pruner.masks_
     )
     assert zeros == round(0.733 * d)
+
+
+@pytest.mark.parametrize("sparsity", [None, 0.733])
+@pytest.mark.parametrize("constraint", [SparsityProjection, VelocityConstraint])
+@pytest.mark.parametrize("method", ["probmask", "continuous", "concrete", "arms"])
+def test_a_constraint_s_own_sparsity_is_met_exactly(iris, method, constraint, sparsity):
+    pruner = MaskPruner(
+        quick_net(max_epochs=2),
+        method=method,
+        constraint=constraint(0.733),
+        sparsity=sparsity,
+        random_state=0,
+    ).fit(*iris)
+    assert sum(int((~mask).sum()) for mask in pruner.masks_.values()) == 51  # of 70
+
+
+@pytest.mark.parametrize("scope, spread", [("layer", 0.02), ("erk", 0.2)])
+def test_a_constraint_s_own_sparsity_is_shared_by_layers(iris, scope, spread):
+    """The two layers have 40 and 30 weights."""
+    pruner = MaskPruner(
+        quick_net(max_epochs=2),
+        method="probmask",
+        constraint=SparsityProjection(0.5),
+        scope=scope,
+        random_state=0,
+    ).fit(*iris)
+    assert pruner.sparsity_ == 0.5
+    hidden, output = pruner.layer_sparsity_.values()
+    assert abs(hidden - output) <= spread and (hidden != output) == (scope == "erk")
 
 
 @pytest.mark.parametrize("scope", ["global", "layer"])
@@ -398,6 +428,14 @@ class TestErrors:
             ({"warmup": 0.5, "finetune": 0.5}, "sum must be less than 1"),
             ({"scope": "everywhere"}, "'scope' parameter.*global"),
             ({"constraint": L0Penalty(strength=-1)}, "L0Penalty.strength=-1"),
+            (
+                {"sparsity": 0.95, "constraint": SparsityProjection(0.5)},
+                r"sparsity=0.95 is not that of constraint=SparsityProj.*, 0.5; one of",
+            ),
+            (
+                {"sparsity": {"*": 0.5}, "constraint": VelocityConstraint(0.5)},
+                r"sparsity={'\*': 0.5} is not that of constraint=VelocityConstraint",
+            ),
             ({"method": MonteCarlo(n_samples=1)}, "n_samples=1"),
             ({"method": Continuation(beta_final=0)}, "beta_final=0"),
         ],
@@ -464,6 +502,20 @@ def test_a_loss_that_turns_nan_leaves_the_last_good_state(iris):
         assert torch.isfinite(parameter).all()
     assert sum(int((~m).sum()) for m in pruner.masks_.values()) == 6
     assert len(pruner.history_) >= 6
+
+
+@pytest.mark.parametrize("method", ["loorf", "arms", "rebar"])
+def test_a_loss_that_is_nan_under_a_mask_is_told_as_any_other(iris, method):
+    net = quick_net(max_epochs=2, lr=1e30, train_split=None)
+    pruner = MaskPruner(net, method=method, sparsity=0.5, random_state=0)
+    with pytest.raises(NonFiniteLossError) as raised:
+        pruner.fit(*iris)
+    message = str(raised.value)
+    assert re.match(r"the training loss became nan.* at step \d+ \(epoch 1\)", message)
+    assert "a smaller learning rate" in message.lower()
+    assert isinstance(raised.value.__cause__, ObjectiveError)
+    for parameter in pruner.estimator_.module_.parameters():
+        assert torch.isfinite(parameter).all()
 
 
 @pytest.mark.slow

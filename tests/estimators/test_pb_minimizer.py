@@ -161,6 +161,17 @@ class Recording:
         return BlackBoxFunction(cost, X.shape[1])
 
 
+@pytest.mark.parametrize("bound", [3, None, len], ids=repr)
+def test_an_objective_that_binds_to_no_function(iris, bound):
+    objective = Recording()
+    objective.bind = lambda X, y: bound
+    message = re.escape(f"bind(X, y) returned {bound!r}, a {type(bound).__name__}; it")
+    with pytest.raises(
+        TypeError, match=f"objective=.*Recording.*{message} must return"
+    ):
+        PBMinimizer(objective).fit(*iris)
+
+
 def test_a_bound_objective_computes_a_point_once(iris):
     objective = Recording()
     selector = PBMinimizer(objective, budget=SHORT, random_state=0).fit(*iris)

@@ -7,12 +7,13 @@ import torch
 from joblib import parallel_config
 from sklearn.datasets import load_digits, make_regression
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from skorch import NeuralNetClassifier, NeuralNetRegressor
 from torch import nn
 
-from sklearn_pb import MaskPruner
+from sklearn_pb import MaskPruner, MixedPrecisionQuantizer, SparseTicketFinder
 from sklearn_pb.estimators import transfer_architecture
 from sklearn_pb.estimators._new_task import NewTask
 from sklearn_pb.utils import RandomStream
@@ -200,6 +201,59 @@ def test_rivals_have_names_and_controls_of_their_own(pruner):
     }
 
 
+def make_finder(net, **settings):
+    """A ticket with half of the weights, after one round of magnitude pruning."""
+    return SparseTicketFinder(
+        net,
+        search="imp",
+        n_rounds=1,
+        prune_rate=0.5,
+        select="last",
+        random_state=0,
+        **settings,
+    )
+
+
+def test_a_ticket_finder_is_a_rival_among_pruners(pruner):
+    finder = make_finder(make_net()).fit(X[OLD], Y[OLD])
+    rows = transfer_architecture(
+        {"gmp": pruner, "imp": finder}, *NEW, train_sizes=[20], n_repeats=1
+    )
+    sparsity = by_architecture(rows, "sparsity")
+    assert {name: round(values[0], 2) for name, values in sparsity.items()} == {
+        "gmp": 0.8,
+        "gmp reshuffled": 0.8,
+        "gmp random": 0.8,
+        "imp": 0.5,
+        "imp reshuffled": 0.5,
+        "imp random": 0.5,
+        "dense": 0.0,
+    }
+
+
+@pytest.mark.parametrize("granularity", ["weight", "channel"])
+def test_the_masks_of_a_finder_are_those_of_its_ticket(granularity):
+    finder = make_finder(make_net(), granularity=granularity, include="hidden.*")
+    finder.fit(X[OLD], Y[OLD])
+    kept = {name: int(mask.sum()) for name, mask in finder.ticket_.masks.items()}
+    for masks in masks_of("transferred", finder):
+        assert masks.keys() == kept.keys()
+        for name, mask in finder.ticket_.masks.items():
+            assert torch.equal(masks[name], mask)
+    for masks in masks_of("reshuffled", finder):
+        assert {name: int(mask.sum()) for name, mask in masks.items()} == kept
+        assert not torch.equal(masks["hidden.weight"], finder.masks_["hidden.weight"])
+
+
+def test_the_masks_of_a_quantizer_are_its_weights_that_are_not_zero():
+    pruned = MaskPruner(make_net(), method="gmp", sparsity=0.8, random_state=0)
+    quantizer = MixedPrecisionQuantizer(pruned, target_bits=0.5, random_state=0)
+    quantizer.fit(X[OLD], Y[OLD])  # its granularity is "channel": that of its bits
+    for masks in masks_of("transferred", quantizer):
+        for name, codes in quantizer.quantized_.items():
+            assert torch.equal(masks[name], codes.codes != 0)
+
+
 def test_scores_are_of_the_given_test_rows(pruner):
     test = X[OLD][:37], Y[OLD][:37] + 5
     rows = transfer_architecture(
@@ -305,13 +359,16 @@ def refused(error, message, pruner, *task, **options):
 
 
 def test_what_is_no_fitted_pruner_is_refused(pruner):
-    refused(TypeError, "must be a fitted MaskPruner", make_net())
+    refused(TypeError, "must be a fitted MaskPruner, SparseTicketFinder", make_net())
     refused(TypeError, "last step", make_pipeline(MinMaxScaler(), pruner))
     refused(NotFittedError, "not fitted", MaskPruner())
+    refused(NotFittedError, "not fitted", make_finder(None))
     refused(ValueError, "at least one fitted", {})
 
 
 def test_what_makes_no_sense_is_refused(pruner):
+    frozen = {"estimator": FrozenEstimator(pruner)}  # weights are always new
+    refused(TypeError, "must be a skorch net, a torch.nn.Module", pruner, **frozen)
     refused(ValueError, "controls='imp' is unknown; .* dense", pruner, controls=["imp"])
     refused(ValueError, r"n_repeats=0 must be", pruner, n_repeats=0)
     refused(ValueError, r"train_sizes=4 .* \[5, 150\]", pruner, train_sizes=[4])

@@ -276,6 +276,11 @@ def gru() -> Made:
 
 
 @architecture
+def lstm_both_ways() -> Made:
+    return Recurrent(nn.LSTM, num_layers=2, bidirectional=True), tokens(20, 7)
+
+
+@architecture
 def transformer() -> Made:
     return TextEncoder(), tokens(20, 7)
 

@@ -192,11 +192,11 @@ class SqueezeExcite(nn.Module):
 class Recurrent(nn.Module):
     """Embedding, recurrent layer, hidden layer and classes from the last step."""
 
-    def __init__(self, layer: type[nn.RNNBase]) -> None:
+    def __init__(self, layer: type[nn.RNNBase], **options) -> None:
         super().__init__()
         self.embedding = nn.Embedding(20, 8)
-        self.recurrent = layer(8, 12, batch_first=True)
-        self.hidden = nn.Linear(12, 10)
+        self.recurrent = layer(8, 12, batch_first=True, **options)
+        self.hidden = nn.Linear(24 if self.recurrent.bidirectional else 12, 10)
         self.output = nn.Linear(10, 5)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -109,7 +109,7 @@ def test_compact_networks_are_traced_and_compacted_again(name):
 def test_networks_without_zeros_come_back_equal(name):
     module, inputs = ARCHITECTURES[name]()
     with torch.no_grad():  # zeros that are no whole channel stay
-        next(module.parameters()).view(-1)[::2] = 0.0
+        next(module.parameters()).view(-1)[::3] = 0.0
     smaller = compact(module, inputs)
     values = smaller.state_dict()
     assert values.keys() == module.state_dict().keys()

@@ -210,6 +210,14 @@ def test_the_estimator_sees_the_frame():
     EstimatorSubset(NeedsNames()).bind(frame, IRIS[1])(np.array([[0, 1, 0, 1]]))
 
 
+def test_wide_data_begin_with_a_feature_for_ten_rows():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 500)), np.arange(40) % 2
+    J = EstimatorSubset(GaussianNB()).bind(X, y)
+    np.testing.assert_array_equal(J.initial_probabilities, np.full(500, 4 / 500))
+    assert EstimatorSubset(GaussianNB()).bind(X[:, :8], y).initial_probabilities is None
+
+
 def test_an_empty_subset_may_have_a_price_of_its_own():
     none = torch.zeros(1, 4)
     assert EstimatorSubset(GaussianNB(), empty=7).bind(*IRIS)(none).item() == 7

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_pb.functions import SubsetSelection, enumerate_points, tabulate
+from sklearn_pb.functions import (
+    SubsetSelection,
+    enumerate_points,
+    remembered,
+    tabulate,
+    with_price,
+)
 
 LOADERS = {"binary": load_breast_cancer, "multinomial": load_wine, "iris": load_iris}
 
@@ -232,6 +240,16 @@ def test_the_model_follows_y(y, is_linear):
     X = np.random.default_rng(0).normal(size=(60, 3))
     function = SubsetSelection().bind(X, y)
     assert (type(function).__name__ == "LinearSubsetFunction") is is_linear
+
+
+@pytest.mark.parametrize("wrap", [remembered, partial(with_price, price=0.1)])
+def test_wide_data_begin_with_a_feature_for_ten_rows(wrap):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 500)), rng.integers(0, 2, 40)
+    J = wrap(SubsetSelection().bind(X, y))
+    np.testing.assert_array_equal(J.initial_probabilities, np.full(500, 4 / 500))
+    for few in (8, 3):  # half of the features or more is no reason to say anything
+        assert wrap(SubsetSelection().bind(X[:, :few], y)).initial_probabilities is None
 
 
 def test_it_is_a_parameter_object():

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from sklearn_pb.distributions import Cosine, Independent, Sigmoid
+from sklearn_pb.distributions import Cosine, Escort, Independent, Sigmoid
 from sklearn_pb.functions import BlackBoxFunction, QuadraticFunction
 from sklearn_pb.gradients import loorf, straight_through
+from sklearn_pb.methods import MonteCarlo
 from sklearn_pb.testing import check_gradient_estimator
 from sklearn_pb.utils import RandomStream
 
@@ -55,6 +56,26 @@ def test_it_averages_the_slopes_at_the_samples():
     torch.testing.assert_close(
         scaled.gradient, slopes.mean(dim=0) * theta * (1 - theta)
     )
+
+
+def test_two_logits_need_the_derivative():
+    """d theta / d r_1 = P theta (1 - theta) / r_1; for r_2 it has the other sign."""
+    J, pairs = QuadraticFunction([[1.0, -4.0], [0.0, 2.0]]), Escort(power=2.0)
+    logits = torch.tensor([[0.5, 2.0], [1.0, 1.0]])
+    with pytest.raises(ValueError, match=r"parametrization=Escort\(.*has 2 logits"):
+        straight_through(J, logits, RandomStream(2), parametrization=pairs)
+    with pytest.raises(ValueError, match="parametrization='escort' does not go with"):
+        MonteCarlo(gradient=straight_through, parametrization="escort").check()
+    got = straight_through(
+        J, logits, RandomStream(2), n_samples=5, parametrization=pairs, derivative=True
+    )
+    theta = torch.tensor([0.2, 0.8])
+    Z = Independent(theta, 5, RandomStream(2)).draw(range(5))
+    slope = (Z @ J.Q.float() * 2 + J.linear.float()).mean(dim=0)
+    expected = (
+        slope * 2 * theta * (1 - theta) * torch.stack([1 / logits[0], -logits[1]])
+    )
+    torch.testing.assert_close(got.gradient, expected)
 
 
 @pytest.mark.parametrize("parametrization", [Sigmoid(), Cosine()])

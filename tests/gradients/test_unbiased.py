@@ -54,6 +54,7 @@ SUPPORTED = [
 UNBIASED = [
     name for name, estimator in ESTIMATORS.items() if traits_of(estimator).unbiased
 ]
+OTHERS = [preset for preset in PRESETS if preset != "sigmoid"]
 DRAWN_AT = {"arm": (2, 4), "disarm": (2, 4), "arms-gaussian": (2, 3)}  # else 2, 3, 4
 ENUMERATED = [
     "arm",
@@ -294,9 +295,7 @@ def test_mean_of_draws(name, J, theta, n):
     check_against_exact(name, "sigmoid", J, theta, n, repetitions=100)
 
 
-@pytest.mark.parametrize(
-    "preset", [preset for preset in PRESETS if preset != "sigmoid"]
-)
+@pytest.mark.parametrize("preset", OTHERS)
 @pytest.mark.parametrize("name", ENUMERATED)
 def test_mean_of_draws_by_parametrization(name, preset):
     check_against_exact(name, preset, "quadratic", EDGES, 4, repetitions=30)
@@ -307,6 +306,14 @@ def test_mean_of_draws_by_parametrization(name, preset):
 @pytest.mark.parametrize("name", ENUMERATED)
 def test_mean_of_many_draws(name, J, theta, n):
     check_against_exact(name, "sigmoid", J, theta, n, repetitions=1000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", OTHERS)
+@pytest.mark.parametrize("J, theta, n", CASES)
+@pytest.mark.parametrize("name", ENUMERATED)
+def test_mean_of_many_draws_by_parametrization(name, J, theta, n, preset):
+    check_against_exact(name, preset, J, theta, n, repetitions=1000)
 
 
 @pytest.mark.parametrize("name, n", ENUMERATED_AT)
@@ -338,6 +345,20 @@ def test_conformance(name, preset):
 @pytest.mark.parametrize("name", UNBIASED)
 def test_conformance_with_many_repetitions(name, n):
     check_gradient_estimator(ESTIMATORS[name], n_samples=n, n_repetitions=2000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name, preset", [pair for pair in SUPPORTED if pair[0] in UNBIASED]
+)
+def test_mean_near_zero_and_one(name, preset):
+    """For those whose variance is not enumerated as well; theta from 0.005 to 0.995."""
+    check_gradient_estimator(
+        ESTIMATORS[name],
+        n_samples=10,
+        parametrization=PRESETS[preset](),
+        n_repetitions=2000,
+    )
 
 
 @pytest.mark.parametrize("name", UNBIASED)

@@ -5,9 +5,10 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
+from skorch import NeuralNetClassifier
 from torch import nn
 
-from sklearn_pb.estimators import MaskPruner
+from sklearn_pb.estimators import MaskPruner, SparseTicketFinder
 from sklearn_pb.export import Latency, LayerReport, NetworkReport, Report, report
 from sklearn_pb.inspection import ReportDisplay
 
@@ -65,6 +66,52 @@ def test_from_estimator(ax):
     display = ReportDisplay.from_estimator(pruner, inputs, latency=False, ax=ax)
     kept = {name: 1 - zero for name, zero in pruner.layer_sparsity_.items()}
     assert {name: display.density[name] for name in kept} == pytest.approx(kept)
+
+
+@pytest.fixture(name="channels", scope="module")
+def make_channel_pruner():
+    X = np.random.default_rng(0).normal(size=(24, 4)).astype(np.float32)
+    pruner = MaskPruner(
+        method="magnitude", granularity="channel", sparsity=0.8, random_state=0
+    )
+    return X, pruner.fit(X, np.arange(24) % 3)
+
+
+def test_without_inputs_it_is_the_pruner_s_own_report(ax, channels):
+    display = ReportDisplay.from_estimator(channels[1], ax=ax)
+    assert display.report is channels[1].report_
+    speedup = display.report.speedup("compact")
+    assert ax.get_title(loc="left").endswith(f"compact: {speedup:.2g} times as fast")
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_channels_are_shown_with_the_compact_network(ax, channels, given):
+    X, pruner = channels
+    inputs = torch.from_numpy(X[:5]) if given else None
+    display = ReportDisplay.from_estimator(pruner, inputs, latency=False, ax=ax)
+    compact = display.report.networks["compact"]
+    assert compact.weights == 20 * (4 + 1) + 3 * (20 + 1)  # of 100 hidden units
+    assert compact.macs == 20 * 4 + 3 * 20
+    assert display.report.n_samples == (5 if given else 24)
+    assert display.report.speedup("compact") is None
+
+
+def test_a_ticket_finder_needs_inputs(ax):
+    X = np.random.default_rng(0).normal(size=(24, 4)).astype(np.float32)
+    net = NeuralNetClassifier(
+        nn.Linear(4, 3),
+        criterion=nn.CrossEntropyLoss,
+        max_epochs=1,
+        train_split=None,
+        verbose=0,
+    )
+    finder = SparseTicketFinder(net, search="imp", n_rounds=1, select="last")
+    finder.fit(X, np.arange(24) % 3, X_val=X, y_val=np.arange(24) % 3)
+    with pytest.raises(TypeError, match="example_inputs=None must be a batch"):
+        ReportDisplay.from_estimator(finder, ax=ax)
+    inputs = torch.from_numpy(X)
+    display = ReportDisplay.from_estimator(finder, inputs, latency=False, ax=ax)
+    assert display.density["weight"] == pytest.approx(1 - finder.sparsity_)
 
 
 def test_other_estimators_are_refused(ax):

@@ -75,43 +75,58 @@ def test_the_logistic_sigmoid_is_as_good_as_torchs(compiled, sharpness):
     assert out[:5].tolist() == [0.0, 0.0, 0.5, 1.0, 1.0]
 
 
+SHARPNESS, PRICE, SMOOTHING, RATE, EPSILON = 3.0, 2e-5, 0.9, 0.01, 1e-30
+
+
+def step(compiled, gradient, weight, value, logits, square, limit):
+    """One step of the logits of a soft mask, by the kernel."""
+    tensors = gradient, weight, value, logits, square
+    numbers = SHARPNESS, PRICE, SMOOTHING, RATE, EPSILON, limit
+    arrays = [compiled.flat(tensor) for tensor in tensors]
+    compiled.run(
+        compiled.step_soft_masked, arrays, [np.array(numbers, np.float32)], len(logits)
+    )
+
+
 def test_nan_is_handed_on(compiled):
     nan = torch.tensor([torch.nan])
     out = nan.clone()
     compiled.put_logistic(out, nan, 1.0)
     assert out.isnan().all()
-    logits, square = torch.zeros(1), torch.zeros(1)
-    settings = {"smoothing": 0.9, "rate": 0.1, "epsilon": 1e-30}
-    compiled.step_logistic(
-        *(logits, square, nan, torch.ones(1) / 2),
-        **settings,
-        sharpness=1.0,
-        price=0.0,
-        limit=8.0,
-    )
+    logits = torch.zeros(1)
+    step(compiled, nan, torch.ones(1), torch.ones(1) / 2, logits, torch.zeros(1), 8.0)
     assert logits.isnan().all()
+
+
+@pytest.mark.parametrize("grain", [100, 1 << 18])
+def test_a_soft_mask_is_computed_with_its_weights(compiled, grain, monkeypatch):
+    monkeypatch.setattr(compiled, "BLOCK", 50)
+    monkeypatch.setattr(compiled, "GRAIN", grain)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    weight, logits = some(D), some(D, seed=1)
+    out, value, sums = torch.empty(D), torch.empty(D), torch.empty(-(-D // 50))
+    arrays = [compiled.flat(t) for t in (out, weight, value, sums, logits)]
+    compiled.run(compiled.put_soft_masked.py_func, arrays, [np.float32(2)], D)
+    exact = torch.sigmoid(2 * logits.double())
+    torch.testing.assert_close(value.double(), exact, rtol=3e-7, atol=1e-9)
+    torch.testing.assert_close(out, weight * value)
+    assert sums.double().sum() == pytest.approx(float(exact.sum()), rel=1e-6)
 
 
 @pytest.mark.parametrize("limit", [math.inf, 0.5])
 def test_a_step_is_gradient_rmsprop_and_clamp(compiled, limit):
-    logits, value = some(D), MASKS["soft"]
-    slope, square = some(D, seed=4) * 1e-4, some(D, seed=5).square() * 1e-9
-    sharpness, price, smoothing, rate, epsilon = 3.0, 2e-5, 0.9, 0.01, 1e-30
-    gradient = (slope.double() + price) * sharpness * value * (1 - value.double())
-    mean = smoothing * square.double() + (1 - smoothing) * gradient.square()
-    expected = logits - rate * gradient / (mean.sqrt() + epsilon)
-    compiled.step_logistic(
-        *(logits, square, slope, value),
-        sharpness=sharpness,
-        price=price,
-        smoothing=smoothing,
-        rate=rate,
-        epsilon=epsilon,
-        limit=limit,
-    )
+    logits, value, weight = some(D), MASKS["soft"], some(D, seed=6)
+    gradient, square = some(D, seed=4) * 1e-4, some(D, seed=5).square() * 1e-9
+    slope = gradient.double() * weight
+    of_logits = (slope + PRICE) * SHARPNESS * value * (1 - value.double())
+    mean = SMOOTHING * square.double() + (1 - SMOOTHING) * of_logits.square()
+    expected = logits - RATE * of_logits / (mean.sqrt() + EPSILON)
+    of_weights = gradient * value
+    step(compiled, gradient, weight, value, logits, square, limit)
     expected = expected.clamp(-limit, limit).float()
     torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(square, mean.float(), rtol=1e-5, atol=0)
+    torch.testing.assert_close(gradient, of_weights)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import pytest
 from laboratory import drawing, figure_3_4, figure_6_1
 from laboratory.records import Curve
 
-FIGURES = ["3_4", "6_1", "6_2", "6_3", "6_4", "6_5", "6_6", "6_7", "6_8", "8_1"]
+FIGURES = ["3_4", "6_1", "6_2", "6_3", "6_4", "6_5", "6_6", "6_7", "6_8"]
+FIGURES += ["7_3", "7_4", "7_5", "8_1"]
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -131,6 +131,44 @@ def test_an_excluded_layer_keeps_its_channels():
         Channels().layout(module, ["6.weight"], torch.randn(2, 3, 6, 6))
 
 
+def test_limits_are_named_where_nothing_is_left():
+    normed = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 2))
+    with pytest.raises(NothingToPruneError, match=r"norms over.* with proj_size"):
+        lay_out(Channels(), normed, torch.randn(2, 3))
+    with pytest.raises(NothingToPruneError, match=r"those of nn\.MultiheadAttention"):
+        lay_out(Heads(), conv_net())
+
+
+def test_a_masked_unit_of_a_recurrent_layer_is_zero_at_every_step():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = nn.LSTM(3, 4, num_layers=2, bidirectional=True)
+            self.read = nn.Linear(8, 2)
+
+        def forward(self, x):
+            return self.read(self.rnn(x)[0].sum(0))
+
+    torch.manual_seed(0)
+    module, X = Net(), torch.randn(5, 2, 3)
+    layout = lay_out(Channels(), module, X)
+    assert (layout.layers, layout.layer_names) == ((4,), ("rnn",))
+    assert len(layout.names) == 16  # four a layer and direction
+    with torch.no_grad():
+        for name, mask in layout.masks(torch.tensor([1, 0, 1, 1])).items():
+            assert (~mask).view(16, -1).all(1).tolist() == [
+                False,
+                True,
+                False,
+                False,
+            ] * 4
+            module.get_parameter(name).mul_(mask)
+        outputs, (states, cells) = module.rnn(X)
+    for values in (outputs[..., :4], outputs[..., 4:], states, cells):
+        assert not values[..., 1].any()
+        assert values[..., [0, 2, 3]].all()
+
+
 def test_a_masked_head_adds_nothing():
     torch.manual_seed(0)
     module = nn.MultiheadAttention(8, 2, batch_first=True)

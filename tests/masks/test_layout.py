@@ -58,6 +58,14 @@ def test_attention_keeps_its_packed_projection():
     assert "in_proj_weight" in names
 
 
+def test_zeros_by_layer():
+    layout = prunable_layout(network())  # 18 and 24 weights
+    kept = torch.ones(42)
+    kept[:9], kept[18:24] = 0, 0.5
+    assert layout.layer_sparsity(kept) == {"0.weight": 0.5, "3.weight": 0.125}
+    assert layout.layer_sparsity(kept > 0) == {"0.weight": 0.5, "3.weight": 0.0}
+
+
 def test_split_gives_views_in_the_shapes_of_the_parameters():
     layout = prunable_layout(network())
     flat = torch.arange(42.0)

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from sklearn_pb.masks import (
+    Blocks,
     Channels,
     NofM,
     SingleWeights,
@@ -104,6 +105,57 @@ def test_a_measured_budget_is_met_and_used(granularity, unit, sparsity):
     assert measure(mask) > (1 - sparsity) * measure.full
 
 
+@pytest.mark.parametrize("unit", ["parameters", "macs"])
+@pytest.mark.parametrize("granularity", [SingleWeights(), Channels()])
+@pytest.mark.parametrize("sparsity", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("scope", ["layer", "erk"])
+def test_layers_share_a_measured_budget(scope, sparsity, granularity, unit):
+    module, layout = lay_out(granularity)
+    measure = network_measure(unit, module, layout, EXAMPLE)
+    quota = build_quota(
+        layout, granularity, sparsity=sparsity, scope=scope, measure=measure
+    )
+    scores = torch.rand(layout.n_variables, generator=torch.Generator().manual_seed(1))
+    mask = quota.select(scores)
+    limit = (1 - sparsity) * measure.full
+    assert measure(mask) <= limit * (1 + 1e-6)
+    counts = [int(part.sum()) for part in mask.split(layout.layers)]
+    assert counts == pytest.approx(quota.counts, abs=1)
+    for kept, score in zip(
+        mask.split(layout.layers), scores.split(layout.layers), strict=True
+    ):
+        assert not kept.any() or kept.all() or score[kept].min() > score[~kept].max()
+    # The shares are those that the same number of ones has without a measure.
+    d = layout.n_variables
+    same = build_quota(layout, granularity, sparsity=1 - sum(counts) / d, scope=scope)
+    assert counts == pytest.approx(same.counts, abs=1)
+
+
+def test_a_mapping_counts_what_the_layer_takes():
+    module, layout = lay_out(Blocks(4, 4))
+    measure = network_measure("macs", module, layout, EXAMPLE)
+    shares = {"0.*": 0.5, "4.*": 0.75}
+    quota = build_quota(layout, Blocks(4, 4), sparsity=shares, measure=measure)
+    kept = layout.masks(select(quota).float())
+    # 72 weights in blocks of 16 or, at the edge, 4; and 2048 in blocks of 16.
+    assert 36 - 16 < kept["0.weight"].sum() <= 36
+    assert kept["4.weight"].sum() == 512
+    assert kept["2.weight"].all() and kept["6.weight"].all()
+
+
+def test_a_layer_without_multiply_adds_has_no_share_of_them():
+    module = nn.Sequential(nn.Embedding(5, 4), nn.Flatten(), nn.Linear(8, 3))
+    layout = SingleWeights().layout(module, prunable_parameters(module))
+    example = torch.zeros(2, 2, dtype=torch.long)
+    measure = network_measure("macs", module, layout, example)
+    with pytest.raises(
+        ValueError, match=r"\['0.weight'\], which have no multiply-adds"
+    ):
+        build_quota(layout, SingleWeights(), sparsity={"0.*": 0.5}, measure=measure)
+    quota = build_quota(layout, SingleWeights(), sparsity={"2.*": 0.5}, measure=measure)
+    assert quota.counts == (20, 12)
+
+
 def test_parameters_are_counted_as_a_smaller_network_has_them():
     module, layout = lay_out(Channels())
     measure = network_measure("parameters", module, layout, EXAMPLE)
@@ -163,7 +215,7 @@ def test_no_layer_loses_its_last_channel():
         (
             SingleWeights(),
             {"sparsity": {"0.*": 0.5}, "scope": "erk"},
-            "it needs scope='global' and count='units'",
+            "so scope='erk' has no effect; it must be 'global'",
         ),
     ],
 )

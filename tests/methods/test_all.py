@@ -53,6 +53,7 @@ def start(name, d, seed=0, **options):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_conformance(name):
+    """The contract, and for what learns: costs fall, prices and targets are heeded."""
     check_method(PRESETS[name]())
 
 
@@ -79,7 +80,10 @@ def test_a_table_without_structure_is_lowered(name):
 @pytest.mark.parametrize("sparsity", [pytest.param(0.8, marks=pytest.mark.slow), 0.95])
 @pytest.mark.parametrize("name", SCALABLE)
 def test_a_linear_cost_is_steered_to_the_target_density(name, sparsity):
-    """Before the cut to exactly k, the mask has come near the target by itself."""
+    """Before the cut to exactly k, the mask has come near the target by itself.
+
+    `check_method` asks it of eight variables; here are four hundred, and fewer ones.
+    """
     d = 400
     gains = torch.linspace(0.1, 2.0, d)
     function = BlackBoxFunction(lambda Z: -Z @ gains.to(Z), d, relaxable=True)
@@ -90,17 +94,6 @@ def test_a_linear_cost_is_steered_to_the_target_density(name, sparsity):
     assert mask.sum() == round((1 - sparsity) * d)
     kept = torch.arange(d)[mask].double().mean()
     assert kept > 0.6 * d  # the dearest ones
-
-
-@pytest.mark.parametrize("name", OPEN)
-def test_a_price_makes_masks_sparser(name):
-    d = 10
-    gains = torch.linspace(0.5, 1.5, d)
-    function = BlackBoxFunction(lambda Z: -Z @ gains.to(Z), d, relaxable=True)
-    free = run(start(name, d), function, 150).harden().sum()
-    dear = start(name, d, constraint=L0Penalty(strength=5.0))
-    assert free > 7
-    assert run(dear, function, 150).harden().sum() < 3
 
 
 @pytest.mark.parametrize("name", LEARNED)

@@ -193,6 +193,6 @@ def test_senseless_hyperparameters_are_refused(options, error, message):
 
 
 def test_presets():
-    assert repr(resolve_method("gmp")) == "Gradual()"
+    assert repr(resolve_method("gmp")) == "GradualMagnitude()"
     assert repr(resolve_method("taylor")) == "Gradual(criterion='taylor')"
     assert repr(resolve_method("fisher")) == "Gradual(criterion='fisher')"

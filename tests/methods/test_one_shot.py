@@ -165,7 +165,7 @@ def test_needs_follow_the_criterion():
 
 def test_presets():
     said = {name: repr(resolve_method(name)) for name in PRESETS}
-    assert said["magnitude"] == "OneShot()"
+    assert said["magnitude"] == "Magnitude()"
     assert said["magnitude-l1"] == "OneShot(criterion='l1')"
     assert said["lamp"] == "OneShot(criterion='lamp')"
     assert said["random"] == "OneShot(at=0.0, criterion='random')"

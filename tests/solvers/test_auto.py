@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from joblib import parallel_config
 from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
@@ -10,7 +11,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_pb import Budget, PBMinimizer, minimize
-from sklearn_pb.functions import BlackBoxFunction, QuadraticFunction, tabulate
+from sklearn_pb.constraints import L0Penalty
+from sklearn_pb.functions import (
+    BlackBoxFunction,
+    QuadraticFunction,
+    SubsetSelection,
+    tabulate,
+)
 from sklearn_pb.solvers import ExhaustiveSearch, MinCut, Portfolio
 
 RNG = np.random.default_rng(0)
@@ -50,13 +57,20 @@ def with_slopes(d):
         (
             with_slopes(6000),
             Budget(evaluations=50),
-            "MonteCarlo(gradient='double-cv-shrunk')",
+            "Portfolio(methods=[StraightThrough(), "
+            "MonteCarlo(gradient='double-cv-shrunk')])",
+        ),
+        (
+            with_slopes(40),
+            Budget(evaluations=50),
+            "Portfolio(methods=[StraightThrough(), LocalSearch(), "
+            "GeneticAlgorithm(), MonteCarlo()])",
         ),
     ],
 )
 def test_the_choice_follows_what_the_function_can_do(function, budget, expected):
     result = minimize(function, method="auto", budget=budget, random_state=0)
-    assert repr(result.method) == expected
+    assert " ".join(repr(result.method).split()) == expected
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -99,6 +113,68 @@ def test_features_are_selected_in_a_pipeline(method):
     pipeline.fit(X[:400], y[:400])
     assert selector.get_support().sum() < 15
     assert pipeline.score(X[400:], y[400:]) > 0.92
+
+
+def wide_data(n, d=2000):
+    """Labels that follow 3 of very many features."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, d))
+    y = X[:, [5, 50, 500]].sum(axis=1) > 0
+    X[:, [5, 50, 500]] += np.where(y, 1.0, -1.0)[:, None]
+    return X, y
+
+
+def test_few_features_of_very_many_are_selected_in_a_pipeline():
+    X, y = wide_data(260)
+    selector = PBMinimizer(
+        method="auto", budget=Budget(evaluations=200), random_state=0
+    )
+    pipeline = make_pipeline(StandardScaler(), selector, LogisticRegression())
+    pipeline.fit(X[:60], y[:60])
+    assert isinstance(selector.method_, Portfolio)
+    none = float(SubsetSelection().bind(X[:60], y[:60])(np.zeros((1, 2000)))[0])
+    assert selector.cost_ < 0.5 * none
+    assert 1 <= selector.get_support().sum() <= 6
+    assert pipeline.score(X[60:], y[60:]) > 0.8
+
+
+class Sparse(BlackBoxFunction):
+    """A function whose good points have few ones, which remembers its points."""
+
+    initial_probabilities = np.full(500, 0.01)
+
+    def __init__(self):
+        self.points = []
+        super().__init__(self._cost, 500, relaxable=True)
+
+    def _cost(self, Z):
+        self.points.append(Z.detach().clone())
+        return (Z.sum(1) - 3.0) ** 2
+
+
+@pytest.mark.parametrize(
+    "method", ["auto", "loorf", "straight-through", "tabu", "genetic", "local-search"]
+)
+@pytest.mark.parametrize("price", [None, 0.1])
+def test_a_function_says_where_a_search_begins(method, price):
+    J = Sparse()
+    minimize(
+        J,
+        method=method,
+        budget=Budget(evaluations=60),
+        constraint=None if price is None else L0Penalty(strength=price),
+        random_state=0,
+    )
+    points = torch.cat(J.points)
+    assert not points[0].any()
+    assert points.sum(dim=1).max() < 30  # a draw by coin has 250
+
+
+def test_a_warm_start_goes_before_that_of_the_function():
+    J = Sparse()
+    budget = Budget(evaluations=10)
+    minimize(J, method="genetic", budget=budget, initial=np.ones(500), random_state=0)
+    assert J.points[0].all()
 
 
 def test_restarts_by_the_estimator():

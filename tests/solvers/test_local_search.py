@@ -44,6 +44,20 @@ def test_a_descent_evaluates_one_candidate_at_a_time_and_ends_in_time():
     assert set(rows) == {1} and evaluator.n_evaluations <= d + 1
 
 
+def test_a_step_is_a_few_evaluations_where_each_may_take_long():
+    counts = [0]
+    J = BlackBoxFunction(lambda Z: Z.sum(1), 300)
+    budget = Budget(evaluations=1000)
+    evaluator = Evaluator(J, budget)
+    run = LocalSearch().start(Start(J, RandomStream(0), budget))
+    with pytest.raises(BudgetExhausted):
+        while True:
+            run.advance(evaluator)
+            counts.append(evaluator.n_evaluations)
+    assert max(np.diff(counts)) <= 33
+    assert evaluator.best_cost == 0.0  # the descent goes on where it was
+
+
 def test_plateaus_are_crossed():
     # Seven variables have to be flipped before any flip lowers the cost.
     d = 12

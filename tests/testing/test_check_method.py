@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_pb.methods import Method, Search
+from sklearn_pb.constraints import ConstraintRun
+from sklearn_pb.methods import Continuation, Method, Search
+from sklearn_pb.methods._continuation import ContinuationSearch
 from sklearn_pb.testing import check_method
 
 
 class ToySearch(Search):
-    """Follow the slope of the cost at a random mask."""
+    """Follow the slope of the cost at a random mask, and the price of a one."""
 
     needs_slope = True
 
@@ -22,6 +24,9 @@ class ToySearch(Search):
         super().__init__(space)
         self.rate = method.rate
         self.values = torch.zeros(space.n_variables, dtype=space.dtype)
+        self.run = ConstraintRun()
+        if space.constraint is not None:
+            self.run = space.constraint.start(space.quota, 0.5)
 
     def mask(self):
         generator = self.space.stream.child(self.step).torch_generator()
@@ -29,17 +34,23 @@ class ToySearch(Search):
         return (self.values + noise.to(self.values) >= 0).to(self.values)
 
     def update(self, function, slope):
-        self.values -= self.rate * slope
+        price = self.run.price(slope.abs, self.kept, self.progress, self._step_size)
+        self.values -= self.rate * (slope + price)
+
+    def kept(self):
+        return (self.values >= 0).to(self.values)
 
     def scores(self):
         return self.values.clone()
 
     def state_dict(self):
-        return {**super().state_dict(), "values": self.values.clone()}
+        own = {"values": self.values.clone(), "run": self.run.state_dict()}
+        return {**super().state_dict(), **own}
 
     def load_state_dict(self, state):
         super().load_state_dict(state)
         self.values.copy_(state["values"])
+        self.run.load_state_dict(state["run"])
 
 
 class Toy(Method):
@@ -189,11 +200,11 @@ def cyclic_init(self, space, method):
 
 
 def live_state(self):
-    return {"step": self.step, "progress": self.progress, "values": self.values}
+    return {**ToySearch.state_dict(self), "values": self.values}
 
 
 def poor_state(self):
-    return {"step": self.step, "progress": self.progress, "values": self.values * 0}
+    return {**ToySearch.state_dict(self), "values": self.values * 0}
 
 
 def global_mask(self):
@@ -284,6 +295,59 @@ GENERATOR = torch.Generator().manual_seed(0)
 def test_broken_searches_are_told(changes, message):
     with pytest.raises(AssertionError, match=re.escape(message)):
         check_method(toy(**changes))
+
+
+# Prices.
+
+
+class DeafSearch(ContinuationSearch):
+    """A continuation that follows the cost and forgets the price."""
+
+    def _gradient(self, function, slope):
+        return self._step.backward_(slope * self.beta, self._mask)
+
+
+class Deaf(Continuation):
+    def start(self, space):
+        return DeafSearch(space, self)
+
+
+class StubbornSearch(ContinuationSearch):
+    """A continuation that pays the same price all along."""
+
+    def _price(self, slopes):
+        return 0.1
+
+
+class Stubborn(Continuation):
+    def start(self, space):
+        return StubbornSearch(space, self)
+
+
+def deaf_update(self, function, slope):
+    self.values -= self.rate * slope
+
+
+@pytest.mark.parametrize("method", [Deaf(), Stubborn(), toy(update=deaf_update)])
+def test_a_method_that_cannot_be_steered_is_told(method):
+    with pytest.raises(AssertionError, match="own density is 1; about"):
+        check_method(method)
+
+
+class Steered(Toy):
+    """The toy, steered to a sparsity and free of charge without one."""
+
+    def start(self, space):
+        search = ToySearch(space, self)
+        if space.sparsity is None:
+            search.run = ConstraintRun()
+        return search
+
+
+def test_a_method_that_ignores_a_fixed_price_is_told():
+    message = "at a price of 5 for a one (L0Penalty), the hardened mask keeps 8 of 8"
+    with pytest.raises(AssertionError, match=re.escape(message)):
+        check_method(Steered())
 
 
 class SmallestSearch(Search):

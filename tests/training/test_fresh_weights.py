@@ -86,6 +86,13 @@ def test_classes_are_fresh_by_themselves(given):
     assert with_fresh_weights(given, RandomStream(0)) is given
 
 
+def test_a_net_that_has_begun_is_forgotten():
+    net = NeuralNetClassifier(Own, lr=0.3).initialize()
+    fresh = with_fresh_weights(net, RandomStream(0))
+    assert fresh.lr == 0.3 and not hasattr(fresh, "module_")
+    assert hasattr(net, "module_")
+
+
 def test_weights_that_nobody_can_draw_are_an_error():
     module = nn.Sequential(nn.ParameterList([torch.ones(2)]))
     with pytest.raises(ValueError, match=r"layer '0' \(ParameterList\)"):

@@ -6,15 +6,19 @@ import torch
 from skorch import NeuralNetClassifier
 from torch import nn
 
-from sklearn_pb.constraints import Quota
+from sklearn_pb.constraints import L0Penalty, Quota
+from sklearn_pb.exceptions import SparsityWarning
 from sklearn_pb.masks import SingleWeights, prunable_parameters
-from sklearn_pb.methods import resolve_method
+from sklearn_pb.methods import PRESETS, resolve_method
 from sklearn_pb.training import MaskingOptions, Phases, fit_masked
 from sklearn_pb.utils import RandomStream
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn_pb.exceptions.SparsityWarning"  # runs here are very short
 )
+
+
+METHODS = sorted(name for name, make in PRESETS.items() if make().fits_networks)
 
 
 def options(layout, method="continuous", sparsity=0.8, **changes):
@@ -36,7 +40,7 @@ def data():
     return X, (X[:, 0] + X[:, 1] > 0).astype(np.int64)
 
 
-def net(**changes):
+def net(layer=nn.Linear, **changes):
     torch.manual_seed(0)
     settings = {
         "criterion": nn.CrossEntropyLoss,
@@ -46,7 +50,7 @@ def net(**changes):
         "train_split": None,
         "verbose": 0,
     }
-    module = nn.Sequential(nn.Linear(6, 20), nn.ReLU(), nn.Linear(20, 2))
+    module = nn.Sequential(layer(6, 20), nn.ReLU(), layer(20, 2))
     return NeuralNetClassifier(module, **{**settings, **changes}).initialize()
 
 
@@ -78,9 +82,23 @@ def test_progress_spans_the_search():
     assert phases.progress(79) == 1
 
 
-@pytest.mark.parametrize("method", ["continuous", "gmp", "magnitude", "arms"])
+class Watched(nn.Linear):
+    """Keeps the weights that each training step multiplies with."""
+
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        self.seen = []
+
+    def forward(self, X):
+        if self.training:
+            self.seen.append(self.weight.detach().clone())
+        return super().forward(X)
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_zeros_survive_momentum_and_weight_decay(method):
     trained = net(
+        Watched,
         optimizer=torch.optim.SGD,
         optimizer__momentum=0.9,
         optimizer__weight_decay=0.1,
@@ -90,6 +108,18 @@ def test_zeros_survive_momentum_and_weight_decay(method):
     mask = torch.cat([m.flatten() for m in result.masks.values()])
     assert weights[~mask].eq(0).all()
     assert int((~mask).sum()) == round(0.8 * layout.n_variables)
+    finetuned = [torch.cat([a.flatten(), b.flatten()]) for a, b in watched(trained)]
+    assert len(finetuned) == 8  # 0.4 of 5 epochs of 4 batches
+    for weights_of_step in finetuned:
+        assert weights_of_step[~mask].eq(0).all()
+    moved = (finetuned[0] != finetuned[-1])[mask]
+    assert moved.float().mean() > 0.9
+
+
+def watched(trained):
+    """The weights of both layers in the last eight training steps."""
+    first, _, second = trained.module_
+    return list(zip(first.seen[-8:], second.seen[-8:], strict=True))
 
 
 def test_the_net_is_plain_again():
@@ -130,3 +160,34 @@ def test_early_stopping_still_ends_with_the_exact_mask():
     assert len(result.history) < 50
     zeros = sum(int((~m).sum()) for m in result.masks.values())
     assert zeros == round(0.8 * layout.n_variables)
+
+
+@pytest.mark.parametrize("method", ["continuous", "gmp", "arms", "edge-popup"])
+def test_history_tells_how_sparse_each_layer_is(method):
+    layout, result = fit(net(max_epochs=10), method=resolve_method(method), warmup=0.2)
+    assert layout.layers == (120, 40)
+    rows = [row["layer_sparsity"] for row in result.history]
+    assert rows[0] == {"0.weight": 0.0, "2.weight": 0.0}
+    for row, layers in zip(result.history, rows, strict=True):
+        mean = 0.75 * layers["0.weight"] + 0.25 * layers["2.weight"]
+        assert row["sparsity"] == pytest.approx(mean)
+    zeros = {
+        name: float((~mask).double().mean()) for name, mask in result.masks.items()
+    }
+    assert rows[-1] == pytest.approx(zeros)
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"method": "gmp", "sparsity": 0.999}, "nothing of its 160 variables.*ask for"),
+        (
+            {"sparsity": None, "constraint": L0Penalty(strength=1e3)},
+            "nothing of its 160 variables.*outweighed them all",
+        ),
+    ],
+)
+def test_a_mask_that_keeps_nothing_is_said_to(changes, match):
+    with pytest.warns(SparsityWarning, match=match):
+        _, found = fit(net(), **changes)
+    assert not found.variables.any()

@@ -1,100 +1,17 @@
-"""One budget for every search, and the counter that keeps to it."""
+"""A function under a budget: what is counted, kept and stopped."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from .functions import PseudoBooleanFunction
-from .utils import check_number
-
-__all__ = ["Budget", "BudgetExhausted", "Evaluator"]
-
-
-@dataclass(frozen=True)
-class Budget:
-    """When a search stops: at the first limit reached.
-
-    Parameters
-    ----------
-    evaluations : int, default=None
-        Number of evaluations of the function.
-    seconds : float, default=None
-        Wall-clock seconds.
-    target : float, default=None
-        Stop as soon as a cost at most this is found.
-    no_improvement : int, default=None
-        Stop after this many evaluations without a better cost.
-
-    Examples
-    --------
-    >>> from sklearn_pb import Budget
-    >>> Budget(evaluations=1000, target=-5.0)
-    Budget(evaluations=1000, seconds=None, target=-5.0, no_improvement=None)
-    """
-
-    evaluations: int | None = None
-    seconds: float | None = None
-    target: float | None = None
-    no_improvement: int | None = None
-
-    def check(self) -> Budget:
-        """Raise if the limits make no sense, and return the budget.
-
-        Returns
-        -------
-        budget : Budget
-            The same object.
-
-        Raises
-        ------
-        ValueError
-            If a limit is not positive, if two contradict, or if nothing ends the
-            search for certain.
-        """
-        for name in ("evaluations", "no_improvement"):
-            value = getattr(self, name)
-            if value is not None:
-                check_number(value, f"Budget.{name}", low=1, integer=True)
-        if self.seconds is not None:
-            check_number(self.seconds, "Budget.seconds", low=0, low_open=True)
-        if self.target is not None:
-            check_number(self.target, "Budget.target")
-        if self.evaluations is None and self.seconds is None:
-            if self.no_improvement is None:
-                raise ValueError(
-                    f"{self} never ends for certain; give at least one of evaluations, "
-                    "seconds, no_improvement."
-                )
-        elif (
-            None not in (self.evaluations, self.no_improvement)
-            and self.no_improvement > self.evaluations  # type: ignore[operator]
-        ):
-            raise ValueError(
-                f"Budget.no_improvement={self.no_improvement} can never be reached "
-                f"with Budget.evaluations={self.evaluations}; it must not be larger."
-            )
-        return self
-
-
-class BudgetExhausted(Exception):
-    """Raised by an `Evaluator` to end a search.
-
-    Parameters
-    ----------
-    reason : str
-        The limit that was reached: a field of `Budget`, or a caller's own word.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+from ..functions import PseudoBooleanFunction
+from ._limits import Budget, BudgetExhausted
 
 
 class Evaluator(PseudoBooleanFunction):
@@ -108,6 +25,9 @@ class Evaluator(PseudoBooleanFunction):
         The limits.
     price : float, default=0.0
         What each one of a point costs on top, when points are compared.
+    begun : float, default=None
+        When the clock of the budget started, by ``time.perf_counter()``; None means
+        now.
 
     Attributes
     ----------
@@ -126,9 +46,14 @@ class Evaluator(PseudoBooleanFunction):
     share : float
         Fraction of the budget that the search at its turn can count on, 1 unless
         several take turns.
+    row_seconds : float or None
+        How long the function took for a row when it was last evaluated.
 
     Notes
     -----
+    The limit in seconds lets the first evaluation pass, so that there is a result
+    however long it took to come to it.
+
     Points are given to the function in its `points_dtype`. Where it has none, and the
     points are not in float64, the cost of each new best one is computed again in
     float64, which counts as an evaluation: so `best_cost` is exact, and a target is
@@ -136,7 +61,11 @@ class Evaluator(PseudoBooleanFunction):
     """
 
     def __init__(
-        self, function: PseudoBooleanFunction, budget: Budget, price: float = 0.0
+        self,
+        function: PseudoBooleanFunction,
+        budget: Budget,
+        price: float = 0.0,
+        begun: float | None = None,
     ) -> None:
         self.function = function
         self.budget = budget.check()
@@ -152,8 +81,10 @@ class Evaluator(PseudoBooleanFunction):
         self.share = 1.0
         self._last_improvement = 0
         self._progress = 0.0
+        self.row_seconds: float | None = None
         self._seconds_a_row = math.inf
-        self._start = self._asked = time.perf_counter()
+        self._asked = time.perf_counter()
+        self._start = self._asked if begun is None else begun
 
     def state_dict(self) -> dict[str, Any]:
         """Return the counts, the best point and the seconds used.
@@ -187,7 +118,7 @@ class Evaluator(PseudoBooleanFunction):
         self._least_found = state["least_found"]
         self._last_improvement = state["last_improvement"]
         self._progress = state["progress"]
-        self._start = time.perf_counter() - state["seconds"]
+        self._start -= state["seconds"]
 
     @property
     def seconds(self) -> float:
@@ -233,7 +164,7 @@ class Evaluator(PseudoBooleanFunction):
             When a limit is reached, and ever after; rows over the limit are not
             evaluated.
         """
-        self._stop_if_done()
+        self.stop_if_done()
         Z = torch.as_tensor(Z, dtype=self.function.points_dtype)
         if not len(Z):
             return self.function(Z)
@@ -247,7 +178,7 @@ class Evaluator(PseudoBooleanFunction):
                 allowed = 1
                 parts.append(self._evaluate(Z[:1].double()).to(Z.dtype))
             Z = Z[allowed:]
-            self._stop_if_done()
+            self.stop_if_done()
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def allowance(self, n: int) -> int:
@@ -271,7 +202,7 @@ class Evaluator(PseudoBooleanFunction):
         BudgetExhausted
             When a limit is reached.
         """
-        self._stop_if_done()
+        self.stop_if_done()
         self._asked = time.perf_counter()
         return self._allowed(n)
 
@@ -331,6 +262,7 @@ class Evaluator(PseudoBooleanFunction):
             self._record(points, values)
         self.recent.append(values)
         self._seconds_a_row = (time.perf_counter() - start) / len(Z)
+        self.row_seconds = self._seconds_a_row
         return costs
 
     def _allowed(self, n: int) -> int:
@@ -380,13 +312,21 @@ class Evaluator(PseudoBooleanFunction):
             self._least_found = min(self._least_found, cost)
             self._last_improvement = when
 
-    def _stop_if_done(self) -> None:
+    def stop_if_done(self) -> None:
+        """End the search if a limit is reached; for whoever sets up for long.
+
+        Raises
+        ------
+        BudgetExhausted
+            With the name of the limit.
+        """
         budget = self.budget
         if budget.target is not None and self.best_cost <= budget.target:
             raise BudgetExhausted("target")
         if budget.evaluations is not None and self.n_evaluations >= budget.evaluations:
             raise BudgetExhausted("evaluations")
-        if budget.seconds is not None and self.seconds >= budget.seconds:
+        late = budget.seconds is not None and self.seconds >= budget.seconds
+        if late and self.n_evaluations:
             raise BudgetExhausted("seconds")
         if (
             budget.no_improvement is not None

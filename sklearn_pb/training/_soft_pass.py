@@ -1,0 +1,175 @@
+"""A training step under a soft mask that touches each layer's memory once each way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import ModuleType
+
+import numpy as np
+import torch
+
+from ..kernels import compiled_arithmetic_for
+from ..masks import Singles
+from ..methods import SoftMask
+from ._flat_layers import FlatLayer
+from ._masked_module import MaskedModule
+
+
+class SoftPass:
+    """Compute a soft mask while weights are lent; step it while gradients are split.
+
+    In a small network a mask costs what its memory takes to be read and written, and
+    what Python takes to ask for that. So both are done with compiled kernels, in one
+    pass over a layer, and what does not change from step to step is prepared once.
+
+    Parameters
+    ----------
+    masked : MaskedModule
+        The network in training.
+    """
+
+    def __init__(self, masked: MaskedModule) -> None:
+        self._masked = masked
+        self._soft: SoftMask | None = None
+        self._run: _Run | None = None
+
+    def begin(self, soft: SoftMask | None) -> bool:
+        """Take over the mask of a training step, if it can be done here.
+
+        Parameters
+        ----------
+        soft : SoftMask or None
+            What the search offers.
+
+        Returns
+        -------
+        taken : bool
+            Whether the next forward pass will compute the mask.
+        """
+        self._soft = None
+        if soft is None:
+            return False
+        if self._run is None or not self._run.serves(soft):
+            self._run = _Run(self._masked, soft)
+        if self._run.kernels is None:
+            return False
+        self._soft = soft
+        if self._masked.mask is not soft.values:
+            self._masked.mask = soft.values
+        self._masked.weights.write_next = self._write
+        return True
+
+    def _write(self, weights: list[torch.Tensor], out: list[torch.Tensor]) -> None:
+        """Put the mask into its memory, and the weights under it into theirs."""
+        assert self._soft is not None and self._run is not None
+        self._run.put(weights, out, self._soft.sharpness)
+
+    def collect(self) -> bool:
+        """End a training pass and step the mask.
+
+        Returns
+        -------
+        done : bool
+            False where the pass was not this one's, or has gradients that the kernels
+            do not take; then nothing has changed.
+        """
+        soft, self._soft = self._soft, None
+        masked, weights, run = self._masked, self._masked.weights, self._run
+        if soft is None or run is None or not weights.lent:
+            return False
+        gradients = [p.grad for p in weights.parameters]
+        if not all(map(_fits, gradients)):
+            return False
+        weights.take_back()
+        numbers = soft.begin_step(lambda: self._slopes(gradients), run.density)
+        run.step(gradients, (soft.sharpness, *numbers))
+        masked.drop_untrained()
+        return True
+
+    def _slopes(self, gradients: Sequence[torch.Tensor | None]) -> torch.Tensor:
+        """Absolute slopes (d,) of the cost by the mask."""
+        mask = self._masked.mask
+        assert mask is not None
+        slopes = torch.empty_like(mask)
+        self._masked.weights.split_gradients(mask, gradients, slopes)
+        return slopes.abs_()
+
+
+class _Run:
+    """What stays the same from step to step.
+
+    Parameters
+    ----------
+    masked : MaskedModule
+        The network in training.
+    soft : SoftMask
+        Its vectors are those of all steps.
+
+    Attributes
+    ----------
+    kernels : module or None
+        The compiled ones, if they take all that is there.
+    """
+
+    def __init__(self, masked: MaskedModule, soft: SoftMask) -> None:
+        self._soft, self._flat = soft, masked.weights.flat
+        self._layers: list[FlatLayer] = []
+        self._sums: list[np.ndarray] = []
+        vectors = soft.logits, soft.square, soft.values
+        tensors = [*vectors, *(p.data for p in masked.weights.parameters)]
+        each_weight = all(isinstance(p, Singles) for p in masked.layout.placements)
+        self.kernels: ModuleType | None = None
+        if each_weight and not masked.rescale and all(map(_fits, tensors)):
+            self.kernels = compiled_arithmetic_for(*vectors)
+        if self.kernels is not None:
+            self._vectors = [self.kernels.flat(vector) for vector in vectors]
+
+    def serves(self, soft: SoftMask) -> bool:
+        """Whether vectors are still the same."""
+        mine = self._soft
+        return (
+            soft.logits is mine.logits
+            and soft.square is mine.square
+            and soft.values is mine.values
+        )
+
+    def put(
+        self, weights: list[torch.Tensor], out: list[torch.Tensor], sharpness: float
+    ) -> None:
+        """Put the mask into its memory, and the weights under it into theirs."""
+        kernels, layers = self.kernels, self._flat.of(weights, out)
+        assert kernels is not None and layers is not None
+        if layers is not self._layers:
+            self._layers = layers
+            blocks = [-(-layer.weight.size // kernels.BLOCK) for layer in layers]
+            self._sums = [np.zeros(n, np.float32) for n in blocks]
+        logits, _, values = self._vectors
+        numbers = kernels.singles([sharpness])
+        for (part, weight, lent), sums in zip(layers, self._sums, strict=True):
+            arrays = lent, weight, values[part], sums, logits[part]
+            kernels.run(kernels.put_soft_masked, arrays, numbers, weight.size)
+
+    def step(
+        self, gradients: Sequence[torch.Tensor | None], numbers: tuple[float, ...]
+    ) -> None:
+        """Turn gradients of masked weights into those of weights; step the logits."""
+        kernels, (logits, square, values) = self.kernels, self._vectors
+        assert kernels is not None
+        single = [np.array(numbers, np.float32)]
+        for gradient, layer in zip(gradients, self._layers, strict=True):
+            part, weight = layer.part, layer.weight
+            vectors = values[part], logits[part], square[part]
+            arrays = kernels.flat(gradient), weight, *vectors
+            kernels.run(kernels.step_soft_masked, arrays, single, weight.size)
+
+    def density(self) -> float:
+        """Mean of the mask, as it was computed."""
+        total = sum(sum(sums.tolist()) for sums in self._sums)
+        return total / len(self._soft.values)
+
+
+def _fits(tensor: torch.Tensor | None) -> bool:
+    """Whether the kernels take a tensor that is not a mask."""
+    if tensor is None or tensor.is_sparse or tensor.dtype != torch.float32:
+        return False
+    return tensor.is_cpu and tensor.is_contiguous() and not tensor.requires_grad
