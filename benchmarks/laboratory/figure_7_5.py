@@ -19,7 +19,7 @@ from .masked_networks import KEYS, NetworkRuns, label_of, runs_of
 from .records import Records, Row, scale
 
 VALUES = ("epoch", "phase", "layer", "weights", "weights_left")
-AMOUNTS = {("mc", 10): (3e-2,), ("cp", 0): (1e-4,), ("gmp", 0): (0.02,)}
+AMOUNTS = {("mc", 10): (1e-2,), ("cp", 0): (1e-4,), ("gmp", 0): (0.01,)}
 
 
 class LayerRuns(NetworkRuns):
@@ -75,7 +75,8 @@ def draw(left: Any, right: Any, rows: list[Row]) -> None:
     for row in rows:
         if row["phase"] != "search" and row["layer"] == layers[0]:
             for ax in (left, right):
-                ax.axvspan(row["epoch"] - 0.5, row["epoch"] + 0.5, color="0.85")
+                low, high = row["epoch"] - 0.5, row["epoch"] + 0.5
+                ax.axvspan(low, high, color="0.3", alpha=0.2, linewidth=0)
 
 
 def by_epoch(rows: list[Row], layer: str) -> list[float]:

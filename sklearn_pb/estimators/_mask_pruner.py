@@ -72,11 +72,12 @@ estimator, default=None
         the target by itself before it is frozen.
     granularity : str or Granularity, default="weight"
         What a mask variable stands for: "weight", "block" (of 4 x 4 weights),
-        "channel" (an output channel or neuron, with all that depends on it), "head"
-        (of attention), a pattern such as "2:4", or an object of `sklearn_pb.masks`.
+        "channel" (an output channel, neuron or hidden unit, with all that depends on
+        it), "head" (of attention), a pattern such as "2:4", or an object of
+        `sklearn_pb.masks`.
     scope : {"global", "layer", "erk"}, default="global"
-        Whether all variables compete, each layer keeps the same share, or layers keep
-        shares by the Erdős-Rényi-kernel rule.
+        Whether all variables compete, each layer keeps the same share of them, or
+        layers keep shares by the Erdős-Rényi-kernel rule.
     count : {"units", "parameters", "macs"}, default="units"
         What `sparsity` is a fraction of: the mask variables, the parameters of the
         network, or its multiply-adds. Of the latter two at least that share goes, and
@@ -145,6 +146,13 @@ estimator, default=None
         last good state and predicts.
     NothingToPruneError
         In `fit`, when `include` and `exclude` leave nothing.
+
+    Warns
+    -----
+    SparsityWarning
+        In `fit`, when the search ends far from its target, or keeps nothing.
+    UserWarning
+        In `fit`, when `estimator` is a bare net that is fitted: its weights are lost.
 
     See Also
     --------

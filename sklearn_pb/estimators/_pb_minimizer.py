@@ -19,11 +19,13 @@ from ..exceptions import ObjectiveError
 from ..functions import PseudoBooleanFunction, SubsetSelection, remembered
 from ..methods import PRESETS, Method
 from ..solvers import SOLVERS, ProgressLines, Solver, minimize
+from ..utils import one_thread
 from ..utils._sklearn import HasMethods, Interval, fit_context
 from ._feature_methods import FeatureMethods
 from ._nested_parameters import NestedParameters
 
 DEFAULT_BUDGET = Budget(evaluations=2000, no_improvement=500)
+SMALL = 100_000  # variables below which threads cost more than they give
 
 
 class PBMinimizer(FeatureMethods, SelectorMixin, NestedParameters):
@@ -180,18 +182,19 @@ class PBMinimizer(FeatureMethods, SelectorMixin, NestedParameters):
         if not self._has_function():
             function = remembered(function)
         try:
-            result = minimize(
-                function,
-                method=self.method,
-                budget=DEFAULT_BUDGET if self.budget is None else self.budget,
-                constraint=self.constraint,
-                initial=self.initial,
-                n_restarts=self.n_restarts,
-                n_jobs=self.n_jobs,
-                checkpoint=self.checkpoint,
-                random_state=self.random_state,
-                callback=self._lines(),
-            )
+            with one_thread(function.n_variables <= SMALL):
+                result = minimize(
+                    function,
+                    method=self.method,
+                    budget=DEFAULT_BUDGET if self.budget is None else self.budget,
+                    constraint=self.constraint,
+                    initial=self.initial,
+                    n_restarts=self.n_restarts,
+                    n_jobs=self.n_jobs,
+                    checkpoint=self.checkpoint,
+                    random_state=self.random_state,
+                    callback=self._lines(),
+                )
         except ObjectiveError as error:
             if hasattr(error, "result"):
                 self._keep(error.result)

@@ -2,10 +2,10 @@
 
 A backend is a module with the functions ``bernoulli_thresholds``, ``bernoulli``,
 ``bernoulli_weighted_sum``, ``dirichlet_thresholds``, ``coupled``,
-``coupled_weighted_sum`` and ``weighted_rows``; all give the same draws for the same stream. The arithmetic of
-masks is in modules with ``put_masked``, ``add_masked``, ``split_gradient`` and
-``put_logistic``, which agree up to rounding; the compiled one also has
-``put_soft_masked`` and ``step_soft_masked`` for flat numpy arrays.
+``coupled_weighted_sum`` and ``weighted_rows``; all give the same draws for the same
+stream. The arithmetic of masks is in modules with ``put_masked``, ``add_masked``,
+``split_gradient`` and ``put_logistic``, which agree up to rounding; the compiled one
+also has ``put_soft_masked`` and ``step_soft_masked`` for flat numpy arrays.
 """
 
 import warnings

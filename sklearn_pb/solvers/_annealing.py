@@ -23,7 +23,9 @@ from ._replica_run import (
 
 _FEWEST_SWEEPS = 150  # below, fewer replicas do better than more
 _MOST_REPLICAS = 64
-_FIRST_REPLICAS = 32  # until the first sweep has told how long one takes
+# Until the first sweep has told how long one takes:
+_FIRST_REPLICAS = 32
+_FIRST_BITS = 2**23
 _QUENCH = 0.05  # the last part of the budget only descends
 
 
@@ -130,7 +132,7 @@ class AnnealingRun(ReplicaRun):
         fast = evaluator.function.has_flips
         most = _MOST_REPLICAS
         if evaluator.budget.seconds is not None and fast:
-            most = _FIRST_REPLICAS
+            most = min(_FIRST_REPLICAS, 1 + _FIRST_BITS // evaluator.n_variables)
         sweeps = _FEWEST_SWEEPS * evaluator.n_variables
         return affordable(evaluator, sweeps, most, None if fast else seconds_a_row)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
+
 from ..budget import Budget
 from ..functions import PseudoBooleanFunction
 from ..methods import Method, MonteCarlo, StraightThrough
@@ -16,6 +18,7 @@ from ._local_search import LocalSearch
 from ._min_cut import MinCut, is_submodular
 from ._portfolio import Portfolio
 from ._tabu import TabuSearch
+from ._terms import as_quadratic
 
 FEW_VARIABLES = 20
 MANY_VARIABLES = 5000
@@ -51,9 +54,23 @@ def _cuttable(function: PseudoBooleanFunction, budget: Budget) -> bool:
     return is_submodular(function, up_to_complements=True)
 
 
+def _vast(function: PseudoBooleanFunction, budget: Budget) -> bool:
+    """Whether one look at all flips of a point is too much to make just one of them."""
+    if not function.has_flips or function.n_variables <= MANY_VARIABLES:
+        return False
+    quadratic = as_quadratic(function)
+    return quadratic is None or quadratic.Q.layout != torch.strided
+
+
 RULES = (
     Rule(_cuttable, MinCut, "quadratic and submodular: a minimum cut is exact"),
     Rule(_enumerable, ExhaustiveSearch, "few variables: every point is visited"),
+    Rule(
+        _vast,
+        SimulatedAnnealing,
+        "changes by a flip are cheap, and there are many variables with few common "
+        "terms: annealing decides on many of them at once",
+    ),
     Rule(
         lambda function, budget: function.has_flips,
         lambda: Portfolio([TabuSearch(), GeneticAlgorithm(), SimulatedAnnealing()]),

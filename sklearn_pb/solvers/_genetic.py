@@ -14,6 +14,7 @@ from ._replica_run import affordable, check_number_or_auto, copy_of, lowering, v
 
 _POLISHED_POPULATION = 32
 _PLAIN_POPULATION = 64
+_LONGEST_STEP = 0.25  # of its share of a limit in seconds
 
 
 class GeneticAlgorithm(Solver):
@@ -167,7 +168,7 @@ class GeneticRun(Run):
         if not sweeps:
             costs = evaluator(points.astype(np.float64))
             return points, costs.cpu().numpy().astype(np.float64)
-        return _descended(Moves(evaluator), points, sweeps, self._generator)
+        return _descended(evaluator, points, sweeps, self._generator)
 
     def _compete(self, children: np.ndarray, costs: np.ndarray) -> bool:
         """Let children take the place of worse members that they are no copy of."""
@@ -202,9 +203,18 @@ class GeneticRun(Run):
 
 
 def _descended(
-    moves: Moves, points: np.ndarray, sweeps: int, generator: np.random.Generator
+    evaluator: Evaluator,
+    points: np.ndarray,
+    sweeps: int,
+    generator: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The local minima that points descend to, and their costs."""
+    """The local minima that points descend to, and their costs.
+
+    In large problems a descent may take longer than there is time: it ends early.
+    """
+    moves, end = Moves(evaluator), 1.0
+    if evaluator.budget.seconds is not None:
+        end = evaluator.progress + _LONGEST_STEP * evaluator.share
     sweep, position, falls = moves.sweep(points), 0, False
 
     def decide(k: int, deltas: np.ndarray) -> np.ndarray:
@@ -213,7 +223,7 @@ def _descended(
         falls = falls or bool(lowered.any())
         return chosen
 
-    while sweeps:
+    while sweeps and evaluator.progress <= end:
         position = visit(sweep, moves, position, decide)
         if position == 0:
             sweeps = sweeps - 1 if falls else 0

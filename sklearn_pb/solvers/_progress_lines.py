@@ -26,7 +26,8 @@ class ProgressLines:
         run = f"restart {record['restart']}, " if "restart" in record else ""
         if self.verbose > 1 or step & (step - 1) == 0:
             print(
-                f"[{self.name}] {run}step {step}, {record['n_evaluations']} evaluations, "
-                f"{record['seconds']:.1f} s: best cost {record['best_cost']:.6g}, "
+                f"[{self.name}] {run}step {step}, "
+                f"{record['n_evaluations']} evaluations, {record['seconds']:.1f} s: "
+                f"best cost {record['best_cost']:.6g}, "
                 f"mean {record['mean_cost']:.6g}"
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -68,6 +68,10 @@ class FlatLayers:
             self._addresses = addresses
             self._prepare(weights, out)
         return None if self.kernels is None else self._layers
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the views: a copy of the weights lies elsewhere."""
+        return {**self.__dict__, "_addresses": [], "_layers": [], "kernels": None}
 
     def _prepare(
         self, weights: Sequence[torch.Tensor], out: Sequence[torch.Tensor]

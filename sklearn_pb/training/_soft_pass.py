@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,6 +59,10 @@ class SoftPass:
             self._masked.mask = soft.values
         self._masked.weights.write_next = self._write
         return True
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out views of memory, which a copy has elsewhere."""
+        return {**self.__dict__, "_run": None, "_soft": None}
 
     def _write(self, weights: list[torch.Tensor], out: list[torch.Tensor]) -> None:
         """Put the mask into its memory, and the weights under it into theirs."""

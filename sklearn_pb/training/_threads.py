@@ -1,29 +1,18 @@
-"""One thread for small networks: faster, and the same bits for any n_jobs."""
+"""One thread for small networks."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
-import torch
 from torch import nn
 
-SMALL = 50_000  # parameters below which threads cost more than they give
+from ..utils import one_thread
 
-_lock = threading.Lock()
-_inside = 0
-_outer_threads = 1
+SMALL = 100_000  # parameters below which threads cost more than they give
 
 
-@contextmanager
-def steady_threads(module: nn.Module) -> Iterator[None]:
-    """Run a small network on the CPU with one thread.
-
-    The number of threads changes the order of floating point sums. joblib gives its
-    workers other numbers of threads than the main process has, so without this a
-    result would depend on `n_jobs` in its last bits. Larger networks keep torch's
-    setting.
+def steady_threads(module: nn.Module) -> AbstractContextManager[None]:
+    """Run a small network on the CPU with one thread, and larger ones as torch is set.
 
     Parameters
     ----------
@@ -33,21 +22,6 @@ def steady_threads(module: nn.Module) -> Iterator[None]:
     Returns
     -------
     context : context manager
-        For a with statement.
+        For a with statement; see `sklearn_pb.utils.one_thread`.
     """
-    global _inside, _outer_threads
-    if sum(p.numel() for p in module.parameters()) > SMALL:
-        yield
-        return
-    with _lock:  # estimators may run side by side in threads
-        if _inside == 0:
-            _outer_threads = torch.get_num_threads()
-        _inside += 1
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        with _lock:
-            _inside -= 1
-            if _inside == 0:
-                torch.set_num_threads(_outer_threads)
+    return one_thread(sum(p.numel() for p in module.parameters()) <= SMALL)

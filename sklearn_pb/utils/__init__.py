@@ -6,6 +6,7 @@ from ._percent import percent
 from ._presets import resolve_preset
 from ._random import RandomStream
 from ._text_table import text_table
+from ._threads import one_thread
 from ._validation import check_choice, check_number
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "check_choice",
     "check_number",
     "fingerprint",
+    "one_thread",
     "percent",
     "resolve_preset",
     "saved_label",

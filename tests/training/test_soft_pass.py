@@ -1,5 +1,7 @@
 """Soft masks computed and stepped with the weights: the same run, in one pass."""
 
+import pickle
+from copy import deepcopy
 from importlib.util import find_spec
 
 import numpy as np
@@ -142,3 +144,19 @@ def test_weights_may_be_put_elsewhere_between_steps():
             assert torch.equal(got, want)
         for parameter in masked.weights.parameters:
             parameter.data = parameter.data.clone() + 1
+
+
+def test_copies_have_views_of_their_own():
+    module = Net()
+    layout = SingleWeights().layout(module, prunable_parameters(module))
+    masked = _soft_pass.MaskedModule(module, layout)
+    masked.mask = torch.full((layout.n_variables,), 0.5)
+    masked.lend()
+    masked.weights.take_back()
+    for copy in (deepcopy(masked), pickle.loads(pickle.dumps(masked))):
+        with torch.no_grad():
+            for parameter in copy.weights.parameters:
+                parameter.fill_(3.0)
+        copy.lend()
+        assert all((p == 1.5).all() for p in copy.weights.parameters)
+        copy.weights.take_back()

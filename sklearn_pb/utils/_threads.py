@@ -1,0 +1,49 @@
+"""One thread for small work: faster, and the same bits for any n_jobs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+_lock = threading.Lock()
+_inside = 0
+_outer_threads = 1
+
+
+@contextmanager
+def one_thread(wanted: bool) -> Iterator[None]:
+    """Let torch compute with one thread, if that is wanted.
+
+    The number of threads changes the order of floating point sums. joblib gives its
+    workers other numbers of threads than the main process has, so without this a
+    result would depend on `n_jobs` in its last bits.
+
+    Parameters
+    ----------
+    wanted : bool
+        False leaves torch's setting alone.
+
+    Returns
+    -------
+    context : context manager
+        For a with statement.
+    """
+    global _inside, _outer_threads
+    if not wanted:
+        yield
+        return
+    with _lock:  # estimators may run side by side in threads
+        if _inside == 0:
+            _outer_threads = torch.get_num_threads()
+        _inside += 1
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if _inside == 0:
+                torch.set_num_threads(_outer_threads)
