@@ -1,11 +1,14 @@
 # Two commands are for users, and each of them sets up what it needs:
 #   make demo [ARGS="..."]   run the main job
 #   make test                run every check
+# A third one, for who maintains it, is no part of the checks:
+#   make test-oldest         run the tests with the oldest releases that are allowed
 # Override PYTHON (the interpreter to start from), VENV (where the virtual
 # environment lies) or WORKERS (parallel test processes) if need be.
 
 PYTHON ?= python3
 VENV ?= .venv
+OLDEST ?= .venv-oldest
 WORKERS ?= 2
 ARGS ?=
 PYTEST_ARGS ?=
@@ -13,7 +16,7 @@ PYTEST_ARGS ?=
 python := $(VENV)/bin/python
 install := $(python) -m pip install -q --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint doc clean
+.PHONY: demo test test-oldest lint doc clean
 
 demo: $(VENV)/.demo-ready
 	@$(python) -m sklearn_pb demo $(ARGS)
@@ -24,6 +27,9 @@ demo: $(VENV)/.demo-ready
 test: lint doc
 	OMP_NUM_THREADS=1 $(python) -m pytest -q -n $(WORKERS) --doctest-modules $(PYTEST_ARGS)
 
+test-oldest: $(OLDEST)/.test-ready
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -q -n $(WORKERS) $(PYTEST_ARGS)
+
 lint: $(VENV)/.test-ready
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
@@ -33,7 +39,7 @@ doc: $(VENV)/.test-ready
 	$(python) -m sphinx -q -W --keep-going -b html doc doc/_build/html
 
 clean:
-	rm -rf .venv build dist *.egg-info doc/_build doc/api
+	rm -rf .venv .venv-oldest build dist *.egg-info doc/_build doc/api
 	rm -rf .mypy_cache .pytest_cache .ruff_cache
 
 # The set-up. A stamp file is newer than what it was made from, so a changed
@@ -48,6 +54,12 @@ $(VENV)/.test-ready: pyproject.toml constraints.txt | $(python)
 	@echo "Installing sklearn_pb into $(VENV); the first time takes a few minutes."
 	$(install) -e '.[test,doc]'
 	@touch $(VENV)/.demo-ready $@
+
+$(OLDEST)/.test-ready: pyproject.toml constraints-min.txt
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install -q --disable-pip-version-check \
+	  -c constraints-min.txt -e '.[test]'
+	@touch $@
 
 $(python):
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit( \

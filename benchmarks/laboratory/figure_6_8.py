@@ -23,6 +23,7 @@ METHODS = {
     "relax-slow": "RELAX, slow net",
     "double-cv": "double CV",
 }
+EXTRAS = ("relax-slow", "double-cv")  # tried beside the figure, if asked for
 RATES = (0.1, 0.01)
 N_SAMPLES = 10
 
@@ -35,6 +36,7 @@ def main() -> None:
         full={"seeds": 10, "steps": 10_000},
         methods=list(METHODS),
         rates=RATES,
+        usual=[method for method in METHODS if method not in EXTRAS],
     )
     table = records("6_8")
     table.complete(

@@ -190,6 +190,7 @@ def scale(
     full: Mapping[str, Any],
     methods: Sequence[str] = (),
     rates: Sequence[float] = (),
+    usual: Sequence[str] = (),
 ) -> argparse.Namespace:
     """Read from the command line how much is to be run.
 
@@ -202,6 +203,8 @@ def scale(
         `steps`, at least 1, or texts.
     methods, rates : sequence
         Where they may be chosen from, all of them by default.
+    usual : sequence
+        The methods that are the default in place of all.
 
     Returns
     -------
@@ -217,7 +220,9 @@ def scale(
         flag = f"--{name.replace('_', '-')}"
         parser.add_argument(flag, type=type(value), help=f"instead of {value}")
     if methods:
-        parser.add_argument("--methods", nargs="+", choices=methods, default=methods)
+        parser.add_argument(
+            "--methods", nargs="+", choices=methods, default=usual or methods
+        )
     if rates:
         parser.add_argument(
             "--rates", nargs="+", type=float, choices=rates, default=rates

@@ -13,6 +13,8 @@ import torch
 from ..functions import PseudoBooleanFunction
 from ._limits import Budget, BudgetExhausted
 
+_SHARE_OF_A_ROW = 4  # one in d of a row at most: the first guess of what a flip takes
+
 
 class Evaluator(PseudoBooleanFunction):
     """A function that counts its evaluations, keeps the best point and ends on time.
@@ -82,7 +84,7 @@ class Evaluator(PseudoBooleanFunction):
         self._last_improvement = 0
         self._progress = 0.0
         self.row_seconds: float | None = None
-        self._seconds_a_row = math.inf
+        self._change_seconds: float | None = None
         self._asked = time.perf_counter()
         self._start = self._asked if begun is None else begun
 
@@ -171,7 +173,7 @@ class Evaluator(PseudoBooleanFunction):
         spare = int(self._is_rough(Z))  # for the exact cost of a new best point
         parts = []
         while left := len(Z):
-            allowed = self._allowed(left + spare) - spare
+            allowed = self._allowed(left + spare, self.row_seconds) - spare
             if allowed:
                 parts.append(self._evaluate(Z if allowed == left else Z[:allowed]))
             else:  # with only one evaluation left, it has to be exact at once
@@ -204,10 +206,18 @@ class Evaluator(PseudoBooleanFunction):
         """
         self.stop_if_done()
         self._asked = time.perf_counter()
-        return self._allowed(n)
+        seconds = self._change_seconds
+        if seconds is None and self.row_seconds is not None:
+            seconds = _SHARE_OF_A_ROW * self.row_seconds / self.n_variables
+        return self._allowed(n, seconds)
 
     def charge(
-        self, n: int, costs: np.ndarray, point_of: Callable[[int], np.ndarray]
+        self,
+        n: int,
+        costs: np.ndarray,
+        point_of: Callable[[int], np.ndarray],
+        *,
+        timed: bool = True,
     ) -> None:
         """Count evaluations that were made as differences.
 
@@ -220,8 +230,11 @@ class Evaluator(PseudoBooleanFunction):
             differences drift, so a new best is computed afresh.
         point_of : callable
             Gives the point (d,) of one of these numbers.
+        timed : bool, default=True
+            Whether they took as long as the next ones will.
         """
-        self._seconds_a_row = (time.perf_counter() - self._asked) / max(1, n)
+        if timed:
+            self._change_seconds = (time.perf_counter() - self._asked) / max(1, n)
         self.n_evaluations += n
         values = np.asarray(costs, np.float64)
         self.recent.append(torch.from_numpy(values.copy()))
@@ -261,19 +274,19 @@ class Evaluator(PseudoBooleanFunction):
         else:
             self._record(points, values)
         self.recent.append(values)
-        self._seconds_a_row = (time.perf_counter() - start) / len(Z)
-        self.row_seconds = self._seconds_a_row
+        self.row_seconds = (time.perf_counter() - start) / len(Z)
         return costs
 
-    def _allowed(self, n: int) -> int:
-        """How many of n rows may be evaluated at once, at least 1."""
+    def _allowed(self, n: int, seconds: float | None) -> int:
+        """How many of n, each of which takes some seconds, may come now, at least 1."""
         budget = self.budget
         if budget.evaluations is not None:
             n = min(n, budget.evaluations - self.n_evaluations)
         if budget.no_improvement is not None:
             n = min(n, budget.no_improvement - self._without_improvement)
-        if budget.seconds is not None:  # the first row alone tells how long one takes
-            n = min(n, int((budget.seconds - self.seconds) / self._seconds_a_row))
+        if budget.seconds is not None:  # the first one alone tells how long one takes
+            left = budget.seconds - self.seconds
+            n = 1 if seconds is None else min(n, int(left / max(seconds, 1e-12)))
         return max(1, n)
 
     @property

@@ -118,10 +118,7 @@ class Totals:
         initial_density: float,
         way: Callable[[float], float],
     ) -> None:
-        self._full = [float(size) for size in quota.sizes]
-        if quota.costs is not None:
-            parts = quota.costs.double().split(list(quota.sizes))
-            self._full = [part.sum().item() for part in parts]
+        self._full = quota.totals
         self._ends = [1 - sparsity for sparsity in sparsities]
         self._initial_density = initial_density
         self._way = way

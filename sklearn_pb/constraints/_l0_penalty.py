@@ -115,6 +115,7 @@ class L0Run(ConstraintRun):
 
     def __init__(self, states: list[PenaltyState], quota: Quota) -> None:
         self._states = states
+        self._groups = Quota(quota.sizes, costs=quota.costs)
         self._sizes = list(quota.sizes)
         self._costs = quota.costs
 
@@ -169,14 +170,8 @@ class L0Run(ConstraintRun):
         self, values: torch.Tensor, weighted: bool = False
     ) -> Iterator[tuple[PenaltyState, float]]:
         """The mean of each group; weighted, of what its variables count for."""
-        if weighted and self._costs is not None:
-            values = values * self._costs.to(values)
-            totals = [float(part.sum()) for part in self._costs.split(self._sizes)]
-        else:
-            totals = [float(size) for size in self._sizes]
-        groups = zip(self._states, values.split(self._sizes), totals, strict=True)
-        for state, part, total in groups:
-            yield state, float(part.sum()) / max(total, 1e-30)
+        quota = self._groups if weighted else Quota(self._sizes)
+        return zip(self._states, quota.group_means(values), strict=True)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of each group's price."""

@@ -24,6 +24,11 @@ class Quota:
     at_least_one : sequence of int, default=()
         Sizes of consecutive groups (often layers) that never lose their last one.
 
+    Attributes
+    ----------
+    totals : list of float
+        What the variables of each group cost together.
+
     Examples
     --------
     >>> import torch
@@ -47,6 +52,11 @@ class Quota:
         self.counts = None if counts is None else tuple(counts)
         self.costs = costs
         self.at_least_one = tuple(at_least_one)
+        self.totals = [float(size) for size in self.sizes]
+        if costs is not None:
+            self.totals = [
+                float(part.sum()) for part in costs.double().split(self.sizes)
+            ]
 
     @classmethod
     def proportional(
@@ -118,20 +128,13 @@ class Quota:
         if self.costs is not None:
             values = values * self.costs.to(values)
         sums = [float(part.sum()) for part in values.split(self.sizes)]
-        return [x / max(t, 1e-30) for x, t in zip(sums, self._totals(), strict=True)]
+        return [x / max(t, 1e-30) for x, t in zip(sums, self.totals, strict=True)]
 
     def _mean_sparsity(self) -> float:
         """The mean of the sparsities of the groups, by their cost."""
-        totals = self._totals()
         shares = [share or 0.0 for share in self.sparsities]
-        zeros = sum(s * total for s, total in zip(shares, totals, strict=True))
-        return zeros / max(sum(totals), 1e-30)
-
-    def _totals(self) -> list[float]:
-        """What each group costs."""
-        if self.costs is None:
-            return [float(size) for size in self.sizes]
-        return [float(part.sum()) for part in self.costs.double().split(self.sizes)]
+        zeros = sum(s * total for s, total in zip(shares, self.totals, strict=True))
+        return zeros / max(sum(self.totals), 1e-30)
 
     def select(self, scores: torch.Tensor, fraction: float = 1.0) -> torch.Tensor:
         """Return the mask of the best variables, with exactly as many as promised.

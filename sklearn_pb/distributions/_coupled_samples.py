@@ -15,8 +15,9 @@ _ROOM = 4 << 20  # bytes that `keep` may take: for d of a million and more, d fl
 class CoupledSamples(ABC):
     """n samples of independent Bernoulli variables, regenerated on demand.
 
-    The marginals are exact and the coordinates independent of each other; only the n
-    samples of one coordinate may depend on each other.
+    The coordinates are independent of each other; only the n samples of one coordinate
+    may depend on each other. Marginals are those of `probabilities`: to their precision
+    for independent samples, to 2^-32 for coupled ones.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,14 @@ from ..constraints import L0Penalty
 from ..exceptions import ObjectiveError
 from ..functions import PseudoBooleanFunction, SubsetSelection, remembered
 from ..methods import PRESETS, Method
-from ..solvers import SOLVERS, ProgressLines, Solver, minimize
+from ..solvers import (
+    SOLVERS,
+    ProgressLines,
+    RunState,
+    Solver,
+    as_function,
+    minimize,
+)
 from ..utils import one_thread
 from ..utils._sklearn import HasMethods, Interval, fit_context
 from ._feature_methods import FeatureMethods
@@ -37,10 +45,16 @@ class PBMinimizer(FeatureMethods, SelectorMixin, NestedParameters):
 
     Parameters
     ----------
-    objective : object with a method `bind`, PseudoBooleanFunction or None, default=None
+    objective : object with `bind`, function, callable or None, default=None
         What is minimised. ``bind(X, y)`` gives a function with one variable a
         feature; None stands for `sklearn_pb.functions.SubsetSelection()`, the
-        choice of features for a linear or logistic model.
+        choice of features for a linear or logistic model. An objective with
+        ``checks_data = True``, such as `EstimatorSubset`, is given X and y as they
+        come: with missing values, strings, sparse, y of any shape; and one with
+        ``needs_targets = False`` may go without y. A callable is given a batch of
+        points, a tensor (n, d) of zeros and ones, and returns their n costs.
+    n_variables : int, default=None
+        The number d of variables; needed for a callable only.
     method : str, Method or Solver, default="loorf"
         As in `sklearn_pb.minimize`: "auto", the name of a gradient estimator or of a
         solver, or an object of `sklearn_pb.methods` or `sklearn_pb.solvers`. On
@@ -62,6 +76,11 @@ class PBMinimizer(FeatureMethods, SelectorMixin, NestedParameters):
     checkpoint : str or pathlib.Path, default=None
         A file that keeps the state of the search; a fit that was killed goes on from
         it when `fit` is called again.
+    state : RunState, default=None
+        The `state_` of an earlier fit to go on from, for a larger budget.
+    callback : callable, default=None
+        Called with the record of each step (see `history_`). If it raises
+        StopIteration, the search ends.
     random_state : int, numpy.random.RandomState or None, default=None
         An int gives the same result in every call of `fit`.
     verbose : int, default=0
@@ -83,10 +102,12 @@ class PBMinimizer(FeatureMethods, SelectorMixin, NestedParameters):
         Steps of the method.
     stop_reason_ : str
         The limit of the budget that ended the search: "evaluations", "seconds",
-        "target" or "no_improvement"; "optimal", if no point is better; or "error", if
-        the function failed.
+        "target" or "no_improvement"; "optimal", if no point is better; "callback"; or
+        "error", if the function failed.
     method_ : Method or Solver
         What searched; tells what "auto" picked.
+    state_ : RunState
+        What a later fit needs to go on.
     n_features_in_ : int
         Number of features seen in `fit`, if it saw any.
     feature_names_in_ : ndarray of str, shape (n_features,)
@@ -116,7 +137,8 @@ class PBMinimizer(FeatureMethods, SelectorMixin, NestedParameters):
 
     _shorthands = {"method": {**PRESETS, **SOLVERS}}
     _parameter_constraints: dict = {
-        "objective": [HasMethods(["bind"]), PseudoBooleanFunction, None],
+        "objective": [HasMethods(["bind"]), PseudoBooleanFunction, callable, None],
+        "n_variables": [Interval(Integral, 1, None, closed="left"), None],
         "method": [str, Method, Solver],
         "budget": [Budget, None],
         "constraint": [L0Penalty, None],
@@ -124,6 +146,8 @@ class PBMinimizer(FeatureMethods, SelectorMixin, NestedParameters):
         "n_restarts": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [Integral, None],
         "checkpoint": [str, Path, None],
+        "state": [RunState, None],
+        "callback": [callable, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -132,6 +156,7 @@ class PBMinimizer(FeatureMethods, SelectorMixin, NestedParameters):
         self,
         objective: Any = None,
         *,
+        n_variables: int | None = None,
         method: str | Method | Solver = "loorf",
         budget: Budget | None = None,
         constraint: L0Penalty | None = None,
@@ -139,10 +164,13 @@ class PBMinimizer(FeatureMethods, SelectorMixin, NestedParameters):
         n_restarts: int = 1,
         n_jobs: int | None = None,
         checkpoint: str | Path | None = None,
+        state: RunState | None = None,
+        callback: Callable[[dict[str, Any]], object] | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
         self.objective = objective
+        self.n_variables = n_variables
         self.method = method
         self.budget = budget
         self.constraint = constraint
@@ -150,6 +178,8 @@ class PBMinimizer(FeatureMethods, SelectorMixin, NestedParameters):
         self.n_restarts = n_restarts
         self.n_jobs = n_jobs
         self.checkpoint = checkpoint
+        self.state = state
+        self.callback = callback
         self.random_state = random_state
         self.verbose = verbose
 
@@ -162,7 +192,7 @@ class PBMinimizer(FeatureMethods, SelectorMixin, NestedParameters):
         ----------
         X : array-like of shape (n_samples, n_features), default=None
             The features; ignored if `objective` is a function.
-        y : array-like of shape (n_samples,), default=None
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             The targets; ignored if `objective` is a function.
 
         Returns
@@ -192,8 +222,9 @@ class PBMinimizer(FeatureMethods, SelectorMixin, NestedParameters):
                     n_restarts=self.n_restarts,
                     n_jobs=self.n_jobs,
                     checkpoint=self.checkpoint,
+                    state=self.state,
                     random_state=self.random_state,
-                    callback=self._lines(),
+                    callback=self._watcher(),
                 )
         except ObjectiveError as error:
             if hasattr(error, "result"):
@@ -227,14 +258,17 @@ class PBMinimizer(FeatureMethods, SelectorMixin, NestedParameters):
     def _bound(self, X: Any, y: Any, *, reset: bool) -> PseudoBooleanFunction:
         """The function to minimise."""
         if self._has_function():
-            return self.objective
+            return as_function(self.objective, self.n_variables)
         objective = SubsetSelection() if self.objective is None else self.objective
         if X is None:
             raise ValueError(
                 f"X=None, but the objective {objective!r} chooses features of data; "
                 "call fit(X, y)."
             )
-        X, y = validate_data(self, X, y, reset=reset)
+        if self._passes_data_on():
+            validate_data(self, X, y, reset=reset, skip_check_array=True)
+        else:
+            X, y = validate_data(self, X, y, reset=reset)
         function = objective.bind(X, y)
         if not isinstance(function, PseudoBooleanFunction):
             raise TypeError(
@@ -244,11 +278,18 @@ class PBMinimizer(FeatureMethods, SelectorMixin, NestedParameters):
             )
         return function
 
-    def _lines(self) -> ProgressLines | None:
-        return ProgressLines(self.verbose, "PBMinimizer") if self.verbose else None
+    def _watcher(self) -> Callable[[dict[str, Any]], object] | None:
+        if not self.verbose:
+            return self.callback
+        return ProgressLines(self.verbose, "PBMinimizer", self.callback)
 
     def _has_function(self) -> bool:
-        return isinstance(self.objective, PseudoBooleanFunction)
+        """Whether the objective needs no data."""
+        return callable(self.objective) and not hasattr(self.objective, "bind")
+
+    def _passes_data_on(self) -> bool:
+        """Whether the objective judges the data itself."""
+        return getattr(self.objective, "checks_data", False)
 
     def _price(self) -> float:
         return 0.0 if self.constraint is None else float(self.constraint.strength)
@@ -262,6 +303,7 @@ class PBMinimizer(FeatureMethods, SelectorMixin, NestedParameters):
         self.n_iter_ = result.nit
         self.stop_reason_ = result.stop_reason
         self.method_ = result.method
+        self.state_ = result.state
 
     def _get_support_mask(self) -> np.ndarray:
         check_is_fitted(self)
@@ -269,5 +311,9 @@ class PBMinimizer(FeatureMethods, SelectorMixin, NestedParameters):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.target_tags.required = not self._has_function()
+        needs_targets = getattr(self.objective, "needs_targets", True)
+        tags.target_tags.required = needs_targets and not self._has_function()
+        if self._passes_data_on():
+            tags.input_tags.allow_nan = tags.input_tags.sparse = True
+            tags.input_tags.string = tags.target_tags.multi_output = True
         return tags

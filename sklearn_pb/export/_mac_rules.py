@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 # What one call costs: pairs of a tensor and its multiply-adds. None in place of the
 # tensor stands for products of activations with activations.
@@ -74,6 +73,8 @@ def _of_one_factor(factors: Sequence[Any], macs: int) -> Costs:
 
 def _einsum(args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Costs:
     factors = args[1:] if len(args) > 2 or torch.is_tensor(args[1]) else args[1]
+    from torch.utils.flop_counter import FlopCounterMode  # imports all of Triton
+
     with FlopCounterMode(display=False) as counter:
         torch.einsum(args[0], *factors)
     return _of_one_factor(factors, counter.get_total_flops() // 2)

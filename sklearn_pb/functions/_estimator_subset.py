@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv, cross_val_score
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_consistent_length, check_random_state, get_tags
 from sklearn.utils.parallel import Parallel, delayed
 
 from ..utils import check_number
@@ -32,7 +32,7 @@ class EstimatorSubset(BaseEstimator):
     Parameters
     ----------
     estimator : estimator object
-        A classifier, regressor, pipeline or other estimator that
+        A classifier, regressor, clustering, pipeline or other estimator that
         `sklearn.model_selection.cross_val_score` takes. It is cloned for every fit.
     scoring : str or callable, default=None
         The score, higher is better; None takes the estimator's own ``score``.
@@ -94,15 +94,27 @@ class EstimatorSubset(BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def bind(self, X: Any, y: Any) -> PseudoBooleanFunction:
+    checks_data = True  # X and y are for the estimator to judge, which gets them raw
+
+    @property
+    def needs_targets(self) -> bool:
+        """Whether there is nothing to fit or score without y."""
+        estimator = self.estimator
+        if isinstance(estimator, type) or not hasattr(estimator, "__sklearn_tags__"):
+            return True
+        if is_classifier(estimator) or is_regressor(estimator):
+            return True  # a pipeline's tags may be those of its first step
+        return bool(get_tags(estimator).target_tags.required)
+
+    def bind(self, X: Any, y: Any = None) -> PseudoBooleanFunction:
         """Return the cost of a subset of the columns of X.
 
         Parameters
         ----------
         X : array-like, data frame or sparse matrix of shape (n, d)
             Features, passed on to the estimator as they are.
-        y : array-like of shape (n,) or (n, n_outputs)
-            Targets.
+        y : array-like of shape (n,) or (n, n_outputs), default=None
+            Targets, for an estimator that needs some.
 
         Returns
         -------
@@ -121,7 +133,9 @@ class EstimatorSubset(BaseEstimator):
                 "estimator must be an instance with a method fit, got "
                 f"{self.estimator!r}."
             )
-        X, y = _as_columns(X), _as_targets(y)
+        if y is None and self.needs_targets:
+            raise ValueError(f"y=None, but {self.estimator!r} needs targets.")
+        X, y = _as_columns(X), None if y is None else np.asarray(y)
         check_consistent_length(X, y)
         estimator = _seeded(self.estimator, self.random_state)
         scorer = check_scoring(estimator, self.scoring)
@@ -192,7 +206,12 @@ class _CrossValidation:
     """The scores of an estimator on fixed splits of some columns."""
 
     def __init__(
-        self, estimator: Any, X: Any, y: np.ndarray, scorer: Any, splits: list[Any]
+        self,
+        estimator: Any,
+        X: Any,
+        y: np.ndarray | None,
+        scorer: Any,
+        splits: list[Any],
     ) -> None:
         self.estimator = estimator
         self.X = X
@@ -216,7 +235,7 @@ class _CrossValidation:
 
     def score_of(self, estimator: Any) -> float:
         """Mean score of an estimator that does not look at the features."""
-        return self._mean_score(estimator, np.zeros((len(self.y), 1)))
+        return self._mean_score(estimator, np.zeros((self.n_rows, 1)))
 
     def _mean_score(self, estimator: Any, X: Any) -> float:
         scores = cross_val_score(
@@ -248,12 +267,6 @@ def _as_columns(X: Any) -> Any:
     if X.ndim != 2:
         raise ValueError(f"X must have 2 dimensions, got shape {X.shape}.")
     return X
-
-
-def _as_targets(y: Any) -> np.ndarray:
-    if y is None:
-        raise ValueError("y=None, but cross-validated scores need targets.")
-    return np.asarray(y)
 
 
 def _as_prices(price: Any, d: int) -> np.ndarray:

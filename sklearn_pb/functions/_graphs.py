@@ -32,7 +32,7 @@ def as_weights(graph: Any, name: str, n_nodes: int | None = None) -> sparse.csr_
     weights : scipy.sparse.csr_array of float64, shape (d, d)
         Each edge stands at (i, j) and (j, i). The diagonal holds loops.
     """
-    if hasattr(graph, "edges") and hasattr(graph, "nodes"):
+    if is_graph(graph):
         edges, n_nodes = _networkx_edges(graph, name), len(graph.nodes)
     elif isinstance(graph, Mapping):
         edges = [(*pair, weight) for pair, weight in graph.items()]
@@ -41,6 +41,22 @@ def as_weights(graph: Any, name: str, n_nodes: int | None = None) -> sparse.csr_
     else:
         edges = list(graph)
     return _from_edges(edges, name, n_nodes)
+
+
+def is_graph(thing: Any) -> bool:
+    """Return whether something is a networkx graph.
+
+    Parameters
+    ----------
+    thing : object
+        Anything.
+
+    Returns
+    -------
+    answer : bool
+        By its edges and nodes, so that networkx need not be there.
+    """
+    return hasattr(thing, "edges") and hasattr(thing, "nodes")
 
 
 def _is_matrix(graph: Any) -> bool:

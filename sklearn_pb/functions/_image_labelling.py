@@ -11,6 +11,7 @@ import torch
 from scipy import sparse
 
 from ..utils import check_number
+from ._graphs import is_graph
 from ._max_cut import cut_terms
 from ._quadratic import QuadraticFunction
 
@@ -124,6 +125,12 @@ def _edge_weights(
     """One array of weights for each direction."""
     height, width = costs.shape[:2]
     shapes = [(height - down, width - abs(right)) for down, right in steps]
+    if sparse.issparse(pairwise) or is_graph(pairwise):
+        raise TypeError(
+            "pairwise must be a number, or an array for each direction of the grid; "
+            "for any other graph, with the symmetric weights W, MinCut minimises "
+            "QuadraticFunction(diag(W.sum(axis=0)) - W, costs) as well."
+        )
     if not isinstance(pairwise, Iterable):
         check_number(pairwise, "pairwise", low=0)
         distances = [math.hypot(*step) for step in steps]

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from ..utils import check_number
+from ._graphs import as_weights, is_graph
 from ._quadratic import QuadraticFunction
 
 
@@ -21,17 +22,19 @@ def from_ising(h: Any, J: Any = None, constant: float = 0.0) -> QuadraticFunctio
     Parameters
     ----------
     h : array-like of shape (d,), or mapping of int to float
-        The fields. Spins that a mapping leaves out have none.
-    J : array-like or sparse matrix of shape (d, d), or mapping of pairs, default=None
+        The fields. Spins that a mapping leaves out have none. Beside a graph, the keys
+        of a mapping are its nodes.
+    J : array-like or sparse matrix of shape (d, d), mapping or graph, default=None
         The couplings. Every entry counts once: J_ij and J_ji add up, and J_ii, as
-        s_i^2 = 1, is a constant.
+        s_i^2 = 1, is a constant. A mapping is of pairs (i, j). A networkx graph has the
+        coupling 1 for an edge without "weight"; its nodes are spins in its own order.
     constant : float, default=0.0
         Is added to every energy.
 
     Returns
     -------
     function : QuadraticFunction
-        Sparse if the couplings are a mapping or sparse.
+        Sparse if the couplings are a mapping, a graph or sparse.
 
     Raises
     ------
@@ -46,7 +49,10 @@ def from_ising(h: Any, J: Any = None, constant: float = 0.0) -> QuadraticFunctio
     >>> energy(torch.tensor([[0.0, 0.0], [1.0, 0.0]]))
     tensor([-1.5000,  1.5000])
     """
-    d = max(_size(h, "h", 1), _size(J, "J", 2))
+    if is_graph(J):
+        h, J = _numbered(h, J), sparse.triu(as_weights(J, "J"))
+    without_fields = isinstance(h, Mapping) and not h and J is not None
+    d = max(0 if without_fields else _size(h, "h", 1), _size(J, "J", 2))
     fields = _vector(h, d)
     couplings: Any = sparse.csr_array((d, d)) if J is None else _matrix(J, "J", d)
     check_number(constant, "constant")
@@ -94,17 +100,19 @@ def to_ising(
 
 
 def from_qubo(
-    terms: Mapping[tuple[int, int], float],
+    terms: Mapping[tuple[int, int], float] | Any,
     n_variables: int | None = None,
     constant: float = 0.0,
 ) -> QuadraticFunction:
-    """Return the function of a QUBO that is written as a mapping.
+    """Return the function of a QUBO that is written as a mapping or a graph.
 
     Parameters
     ----------
-    terms : mapping of (int, int) to float
+    terms : mapping of (int, int) to float, or networkx graph
         J(z) = sum over (i, j) of terms[i, j] z_i z_j + constant. Pairs (i, i) are the
-        linear terms, and (i, j) and (j, i) add up.
+        linear terms, and (i, j) and (j, i) add up. An edge of a graph is a term with
+        its "weight", or 1; a loop is a linear term. Its nodes are variables in its own
+        order.
     n_variables : int, default=None
         The number d of variables; one more than the largest index if None.
     constant : float, default=0.0
@@ -130,11 +138,35 @@ def from_qubo(
     >>> J(torch.tensor([[1.0, 0.0], [1.0, 1.0]]))
     tensor([-1.,  1.])
     """
+    if is_graph(terms):
+        return _from_graph(terms, n_variables, constant)
     size = _size(terms, "terms", 2)
     if n_variables is not None:
         check_number(n_variables, "n_variables", low=max(1, size), integer=True)
         size = n_variables
     return QuadraticFunction(_matrix(terms, "terms", size), constant=constant)
+
+
+def _from_graph(
+    graph: Any, n_variables: int | None, constant: float
+) -> QuadraticFunction:
+    if n_variables not in (None, len(graph.nodes)):
+        raise ValueError(
+            f"n_variables={n_variables!r}, but the graph has {len(graph.nodes)} nodes; "
+            "leave it out."
+        )
+    return QuadraticFunction(sparse.triu(as_weights(graph, "terms")), constant=constant)
+
+
+def _numbered(h: Any, graph: Any) -> Any:
+    """Fields of the nodes of a graph, by their numbers."""
+    if not isinstance(h, Mapping):
+        return h
+    number = {node: i for i, node in enumerate(graph.nodes)}
+    for node in h:
+        if node not in number:
+            raise ValueError(f"h has the key {node!r}, which is no node of the graph.")
+    return {number[node]: field for node, field in h.items()}
 
 
 def _size(values: Any, name: str, n_indices: int) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import torch
+from scipy import sparse
 
 from ._enumeration import check_n_variables
 from ._literal_products import LiteralProducts
@@ -48,15 +50,16 @@ class MaxSAT(ProductFunction):
     weights : numpy.ndarray of float64
         The weights of the soft clauses.
     hard_weight : float
-        The sum of the weights of the soft clauses, plus 1.
+        The sum of the weights of the soft clauses, plus 1; or plus 2^-30 of it,
+        rounded up, where that is more, as sums of large numbers are not exact.
 
     Raises
     ------
     TypeError
         If a clause is no sequence of integers.
     ValueError
-        If a literal is 0 or beyond `n_variables`, or `weights` has the wrong length or
-        a weight that is negative or not finite.
+        If a literal is 0 or beyond `n_variables`, or `weights` has the wrong length, a
+        weight that is negative or not finite, or a sum that is not.
 
     Notes
     -----
@@ -86,7 +89,7 @@ class MaxSAT(ProductFunction):
         self.clauses = _as_clauses(clauses, "clauses")
         self.hard = _as_clauses(() if hard is None else hard, "hard")
         self.weights = _as_weights(weights, len(self.clauses))
-        self.hard_weight = float(self.weights.sum()) + 1.0
+        self.hard_weight = _above(self.weights)
         d = _n_variables([*self.clauses, *self.hard], n_variables)
         super().__init__(
             _products(
@@ -163,6 +166,11 @@ class MaxSAT(ProductFunction):
 
 
 def _as_clauses(clauses: Any, name: str) -> list[Term]:
+    if sparse.issparse(clauses):
+        raise TypeError(
+            f"{name} is a sparse matrix; a clause is a sequence of literals: for rows "
+            "of -1, 0, 1 give [list((row.indices + 1) * row.data) for row in matrix]."
+        )
     if isinstance(clauses, str) or not isinstance(clauses, Iterable):
         raise TypeError(
             f"{name} must be a sequence of clauses, got {clauses!r} of type "
@@ -206,6 +214,17 @@ def _as_weights(weights: Any, n: int) -> np.ndarray:
             "is to be violated is stated by its negated literals."
         )
     return array
+
+
+def _above(weights: np.ndarray) -> float:
+    """A number that no sum of the weights comes up to, whatever its order."""
+    with np.errstate(over="ignore"):
+        total = float(weights.sum())
+    if not np.isfinite(total):
+        raise ValueError(
+            "weights must have a finite sum; divide them by their largest."
+        )
+    return total + max(1.0, math.ceil(total * 2.0**-30))
 
 
 def _n_variables(clauses: list[Term], n_variables: int | None) -> int:

@@ -14,6 +14,7 @@ from scipy import sparse
 from ..utils import check_number
 from ._base import PseudoBooleanFunction
 from ._flips import Neighbourhood, Sweep
+from ._graphs import is_graph
 from ._placement import PlacedTensors
 from ._quadratic_flips import QuadraticSweep, quadratic_neighbourhood
 from ._quadratic_terms import QuadraticTerms
@@ -222,6 +223,10 @@ def _as_matrix(Q: Any) -> torch.Tensor | sparse.csr_array:
         raise TypeError(
             "Q is a mapping; give a matrix, or call from_qubo(Q), or "
             "PolynomialFunction(Q) if it has terms of any degree."
+        )
+    if is_graph(Q):
+        raise TypeError(
+            "Q is a graph; call from_qubo(Q) for a term an edge, or from_ising({}, Q)."
         )
     if isinstance(Q, torch.Tensor) and Q.layout != torch.strided:
         Q = _torch_to_scipy(Q)

@@ -1,7 +1,8 @@
 """Events on the CPU: where draws lie below thresholds, one tile of samples at a time.
 
 A draw equal to its threshold is a *tie*; further bits settle it at once, which makes
-the probabilities exact although most draws have only 8 or 16 bits.
+the probabilities exact, or for coupled samples exact to 2^-32, although most draws have
+only 8 or 16 bits.
 """
 
 from __future__ import annotations

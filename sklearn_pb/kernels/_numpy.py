@@ -1,7 +1,8 @@
 """Sampling kernels for the CPU: samples regenerated tile by tile, never stored.
 
 A sample is 1 where a draw of 8 bits (16 for coupled samples) lies below a threshold;
-draws equal to it are settled by further bits, which makes the probabilities exact.
+draws equal to it are settled by further bits, which makes the probabilities exact (for
+coupled samples, to 2^-32).
 `_reference.py` says the same in torch.
 """
 

@@ -23,6 +23,7 @@ from ._two_temperature import TwoTemperature
 PRESETS: dict[str, Callable[[], Method]] = {
     **{name: partial(MonteCarlo, gradient=name) for name in ESTIMATORS},
     "concrete": partial(Relaxed, "concrete"),
+    "continuation": Continuation,
     "continuous": Continuation,
     "edge-popup": TopScores,
     "fisher": partial(Gradual, "fisher"),

@@ -169,15 +169,9 @@ class TwoTemperatureSearch(LogitSearch):
         """Freeze the groups that have as few ones as they are to end with."""
         if not self._targets:
             return
-        sizes, costs = self.space.quota.sizes, self.space.quota.costs
-        kept = self.kept()
-        if costs is None:
-            costs = torch.ones_like(kept)
-        groups = zip(
-            kept.split(sizes), costs.to(kept).split(sizes), self._targets, strict=True
-        )
-        for i, (part, cost, target) in enumerate(groups):
-            if float(part @ cost) <= target * float(cost.sum()) * _ROUNDING:
+        densities = self.space.quota.group_means(self.kept())
+        for i, (own, target) in enumerate(zip(densities, self._targets, strict=True)):
+            if own <= target * _ROUNDING:
                 self._frozen[i] = True
 
     def state_dict(self) -> dict[str, Any]:

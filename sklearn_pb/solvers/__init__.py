@@ -1,8 +1,10 @@
 """Searching a pseudo-Boolean function for its least cost."""
 
 from ._annealing import SimulatedAnnealing
+from ._as_function import as_function
 from ._base import Run, Solver, Start
 from ._branch_and_bound import BranchAndBound
+from ._course import RunState
 from ._cp_sat import CPSAT
 from ._dwave import DWaveSampler
 from ._exhaustive import ExhaustiveSearch
@@ -33,10 +35,12 @@ __all__ = [
     "Portfolio",
     "ProgressLines",
     "Run",
+    "RunState",
     "SimulatedAnnealing",
     "Solver",
     "Start",
     "TabuSearch",
+    "as_function",
     "is_submodular",
     "minimize",
 ]

@@ -23,9 +23,7 @@ from ._replica_run import (
 
 _FEWEST_SWEEPS = 150  # below, fewer replicas do better than more
 _MOST_REPLICAS = 64
-# Until the first sweep has told how long one takes:
-_FIRST_REPLICAS = 32
-_FIRST_BITS = 2**23
+_FIRST_REPLICAS = 32  # until the first sweep has told how long one takes
 _QUENCH = 0.05  # the last part of the budget only descends
 
 
@@ -132,7 +130,7 @@ class AnnealingRun(ReplicaRun):
         fast = evaluator.function.has_flips
         most = _MOST_REPLICAS
         if evaluator.budget.seconds is not None and fast:
-            most = min(_FIRST_REPLICAS, 1 + _FIRST_BITS // evaluator.n_variables)
+            most = _FIRST_REPLICAS
         sweeps = _FEWEST_SWEEPS * evaluator.n_variables
         return affordable(evaluator, sweeps, most, None if fast else seconds_a_row)
 

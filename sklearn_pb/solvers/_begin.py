@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import torch
 
@@ -9,10 +11,16 @@ from ..methods import Method, SearchSpace
 from ._base import Run, Solver, Start
 from ._logit_run import LogitRun
 
-# The first optimizer of a process makes torch import its compiler, about a second's
-# work: here, and not within the seconds of a budget.
-torch.optim.SGD([torch.zeros(1)])
 _FARTHEST = 0.02  # a warm start leaves each probability room on both sides
+
+
+@cache
+def prepare_optimizers() -> None:
+    """Make torch import its compiler, as the first optimizer of a process does.
+
+    It takes about a second, which is not to fall within the seconds of a budget.
+    """
+    torch.optim.SGD([torch.zeros(1)])
 
 
 def begin(method: Method | Solver, start: Start) -> Run:

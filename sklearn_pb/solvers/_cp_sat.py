@@ -263,8 +263,9 @@ class _Search:
 
     def stop(self) -> float:
         """End the thread, and return what the objective cannot be below."""
-        self._solver.stop_search()
-        self._thread.join()
+        while self._thread.is_alive():  # a solver that has not begun does not hear it
+            self._solver.stop_search()
+            self._thread.join(timeout=0.01)
         return float(self._solver.best_objective_bound)
 
     @property

@@ -14,11 +14,13 @@ from scipy.optimize import OptimizeResult
 
 from ..budget import Budget
 from ..constraints import L0Penalty
-from ..functions import BlackBoxFunction, PseudoBooleanFunction
+from ..functions import PseudoBooleanFunction
 from ..methods import Method
 from ..utils import Checkpoint, RandomStream, check_number, saved_label
+from ._as_function import as_function
 from ._auto import choose, picks
 from ._base import Solver
+from ._begin import prepare_optimizers
 from ._checks import (
     check_budget,
     check_device,
@@ -161,8 +163,9 @@ def minimize(
     >>> minimize(J, method="auto").stop_reason
     'optimal'
     """
+    prepare_optimizers()
     begun = time.perf_counter()
-    function = _as_function(function, n_variables)
+    function = as_function(function, n_variables)
     budget = check_budget(budget, DEFAULT_BUDGET)
     price = check_price(constraint)
     resolved = choose(function, budget) if method == "auto" else resolve(method, "auto")
@@ -187,23 +190,12 @@ def minimize(
         begun=begun,
     )
     if verbose:
-        callback = _both(callback, ProgressLines(verbose))
+        callback = ProgressLines(verbose, then=callback)
     job = _job(task, n_restarts, n_jobs)
     if method == "auto":  # which may pick another method for another budget
         job = _going_on(job, _label(checkpoint, state))
     kept, state = _saved(checkpoint, state, job.label)
     return job.run(callback, kept, state)
-
-
-def _both(callback: Callback | None, lines: Callback) -> Callback:
-    if callback is None:
-        return lines
-
-    def call(record: dict[str, Any]) -> None:
-        lines(record)
-        callback(record)
-
-    return call
 
 
 def _job(task: Task, n_restarts: int, n_jobs: int | None) -> Task | Restarts:
@@ -238,30 +230,3 @@ def _saved(
     kept = Checkpoint(checkpoint, label)
     parts = kept.load() if state is None else None
     return kept, state if parts is None else RunState(label, parts)
-
-
-def _as_function(function: Any, n_variables: int | None) -> PseudoBooleanFunction:
-    if isinstance(function, PseudoBooleanFunction):
-        if n_variables not in (None, function.n_variables):
-            raise ValueError(
-                f"n_variables={n_variables!r} contradicts the function, a "
-                f"{type(function).__name__} of {function.n_variables} variables; "
-                "leave it out."
-            )
-        return function
-    if hasattr(function, "bind"):
-        raise TypeError(
-            f"function={function!r} is an objective that needs data: pass "
-            "function.bind(X, y), or use PBMinimizer."
-        )
-    if not callable(function):
-        raise TypeError(
-            f"function={function!r} must be a PseudoBooleanFunction or a callable; for "
-            "a matrix give QuadraticFunction(matrix)."
-        )
-    if n_variables is None:
-        raise ValueError(
-            f"n_variables=None: a callable such as {function!r} does not say how many "
-            "variables it has; give a positive integer."
-        )
-    return BlackBoxFunction(function, n_variables)

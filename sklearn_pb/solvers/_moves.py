@@ -94,7 +94,7 @@ class Moves:
             points = points[: self.allowance(len(points))]
         replicas = make(points)
         if costs is None:
-            self.charge(len(points), replicas.costs, points.__getitem__)
+            self._charge_points(replicas.costs, points)
         return replicas
 
     def place(
@@ -119,8 +119,14 @@ class Moves:
         allowed = self.allowance(len(rows))
         rows, points = rows[:allowed], points[:allowed]
         replicas.place(rows, points)
-        self.charge(len(rows), replicas.costs[rows], points.__getitem__)
+        self._charge_points(replicas.costs[rows], points)
         return rows
+
+    def _charge_points(self, costs: np.ndarray, points: np.ndarray) -> None:
+        """Report points whose costs were computed, which takes longer than changes."""
+        if self.counts:
+            point_of = points.__getitem__
+            self._evaluator.charge(len(points), costs, point_of, timed=False)
 
     def allowance(self, n: int) -> int:
         """Return how many changes of cost may be used now, from 1 to n.

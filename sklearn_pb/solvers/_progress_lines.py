@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 
@@ -14,14 +15,22 @@ class ProgressLines:
         1 for the former, more for the latter.
     name : str, default="minimize"
         What each line begins with.
+    then : callable, default=None
+        Another callback, which is called afterwards.
     """
 
-    def __init__(self, verbose: int, name: str = "minimize") -> None:
+    def __init__(
+        self,
+        verbose: int,
+        name: str = "minimize",
+        then: Callable[[dict[str, Any]], object] | None = None,
+    ) -> None:
         self.verbose = verbose
         self.name = name
+        self.then = then
 
     def __call__(self, record: dict[str, Any]) -> None:
-        """Print the record of a step if its turn has come."""
+        """Print the record of a step if its turn has come, and pass it on."""
         step = record["step"]
         run = f"restart {record['restart']}, " if "restart" in record else ""
         if self.verbose > 1 or step & (step - 1) == 0:
@@ -31,3 +40,5 @@ class ProgressLines:
                 f"best cost {record['best_cost']:.6g}, "
                 f"mean {record['mean_cost']:.6g}"
             )
+        if self.then is not None:
+            self.then(record)

@@ -15,6 +15,7 @@ from ._base import Run, Start
 from ._moves import Moves
 
 _MOST_BITS = 2**26  # of all replicas together
+_MOST_BITS_IN_TIME = 2**21  # where the time is short to make them
 
 
 class ReplicaRun(Run):
@@ -187,7 +188,8 @@ def affordable(
         From 1 to `most`.
     """
     budget, share = evaluator.budget, evaluator.phase_end * evaluator.share
-    limits = [most, _MOST_BITS // evaluator.n_variables]
+    bits = _MOST_BITS if budget.seconds is None else _MOST_BITS_IN_TIME
+    limits = [most, bits // evaluator.n_variables]
     for limit in (budget.evaluations, budget.no_improvement):
         if limit is not None:
             limits.append(int(limit * share / evaluations))

@@ -122,6 +122,7 @@ class MaskedModule(LendingModule):
             Values in [0, 1]. Running statistics of batch norm are put back.
         """
         before = self.mask, self.runner
+        pending, self.weights.write_next = self.weights.write_next, None
         buffers = [(b, b.clone()) for b in self.module.buffers()]
         self.mask, self.runner = mask, None
         try:
@@ -130,6 +131,7 @@ class MaskedModule(LendingModule):
         finally:
             self.weights.take_back()
             self.mask, self.runner = before
+            self.weights.write_next = pending
             with torch.no_grad():
                 for buffer, value in buffers:
                     buffer.copy_(value)

@@ -11,14 +11,17 @@ import pandas as pd
 import pytest
 import torch
 from joblib import parallel_config
+from scipy import sparse
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import RFE
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -28,6 +31,7 @@ from sklearn_pb.estimators import PBMinimizer
 from sklearn_pb.exceptions import ObjectiveError
 from sklearn_pb.functions import (
     BlackBoxFunction,
+    EstimatorSubset,
     QuadraticFunction,
     SubsetSelection,
     tabulate,
@@ -135,7 +139,7 @@ def test_labels_may_be_strings_and_data_lists(iris):
     names = np.array(["setosa", "versicolor", "virginica"])[y]
     by_number = PBMinimizer(budget=SHORT, random_state=0).fit(X, y)
     by_name = PBMinimizer(budget=SHORT, random_state=0).fit(X.values.tolist(), names)
-    assert by_number.cost_ == by_name.cost_
+    assert by_number.cost_ == pytest.approx(by_name.cost_, rel=1e-12)  # other dtypes
     assert not hasattr(by_name, "feature_names_in_")
 
 
@@ -222,6 +226,51 @@ def test_tags():
 
 
 # scikit-learn's ways
+
+
+IRIS_X, IRIS_Y = load_iris(return_X_y=True)
+MISSING = IRIS_X.copy()
+MISSING[::7, 1] = np.nan
+WORDS = pd.DataFrame(np.where(IRIS_X.mean(axis=0) < IRIS_X, "long", "short"))
+WORDS.columns = list("abcd")
+RAW_DATA = {
+    "missing": (HistGradientBoostingClassifier(max_iter=3), MISSING, IRIS_Y),
+    "sparse": (LogisticRegression(max_iter=1000), sparse.csr_matrix(IRIS_X), IRIS_Y),
+    "outputs": (Ridge(), IRIS_X, np.stack([IRIS_Y, 2.0 * IRIS_Y], axis=1)),
+    "words": (make_pipeline(OneHotEncoder(), LogisticRegression()), WORDS, IRIS_Y),
+    "no targets": (GaussianMixture(random_state=0), IRIS_X, None),
+}
+
+
+@pytest.mark.parametrize("name", RAW_DATA)
+def test_the_estimator_of_an_objective_is_given_the_data_as_they_are(name):
+    estimator, X, y = RAW_DATA[name]
+    objective = EstimatorSubset(estimator, cv=2, empty=5.0)
+    minimizer = PBMinimizer(
+        objective, method="exhaustive", budget=Budget(evaluations=16), random_state=0
+    ).fit(X, y)
+    assert minimizer.n_features_in_ == 4
+    chosen = minimizer.solution_
+    rows = X.iloc[:, chosen] if name == "words" else X[:, chosen]
+    score = cross_val_score(clone(estimator), rows, y, cv=2).mean()
+    assert minimizer.cost_ == pytest.approx(-score)
+    assert minimizer.score(X, y) == pytest.approx(score)
+    assert minimizer.transform(X).shape == rows.shape
+    tags = get_tags(minimizer)
+    assert tags.input_tags.allow_nan and tags.input_tags.sparse
+    assert tags.target_tags.required == (y is not None)
+
+
+def test_the_data_of_other_objectives_are_checked():
+    with pytest.raises(ValueError, match="NaN"):
+        PBMinimizer().fit(MISSING, IRIS_Y)
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        PBMinimizer(EstimatorSubset(Ridge())).fit(IRIS_X)
+    with pytest.raises(ValueError, match="3 features, but PBMinimizer is expecting 4"):
+        raw = PBMinimizer(
+            EstimatorSubset(Ridge()), budget=Budget(evaluations=3), random_state=0
+        )
+        raw.fit(IRIS_X, IRIS_Y).transform(MISSING[:, :3])
 
 
 def test_score_binds_the_objective_to_the_data_given(diabetes):

@@ -292,7 +292,7 @@ def test_bad_parameters_are_named(keywords, error, message):
 @pytest.mark.parametrize(
     ("X", "y", "message"),
     [
-        (IRIS[0], None, "y=None"),
+        (IRIS[0], None, "y=None, but GaussianNB.* needs targets"),
         (IRIS[0], IRIS[1][:-1], "inconsistent"),
         (IRIS[1], IRIS[1], "2 dimensions"),
     ],

@@ -3,8 +3,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 
-from sklearn_pb.functions import ImageLabelling, enumerate_points
+from sklearn_pb.functions import ImageLabelling, QuadraticFunction, enumerate_points
 from sklearn_pb.testing import check_function
 
 
@@ -87,6 +88,7 @@ def test_contract():
         ((np.ones((2, 2, 3)),), {}, ValueError, "unary must have shape"),
         ((np.full((2, 2), np.nan),), {}, ValueError, "unary must be finite"),
         ((np.ones((2, 2)), -1.0), {}, ValueError, "pairwise=-1.0"),
+        ((np.ones((2, 2)), sparse.eye_array(4)), {}, TypeError, "for any other graph"),
         ((np.ones((2, 2)), [np.ones((2, 1))]), {}, ValueError, "pairwise has arrays"),
         (
             (np.ones((2, 2)), [np.ones((2, 1)), -np.ones((1, 2))]),
@@ -100,6 +102,14 @@ def test_contract():
 def test_bad_input_is_named(arguments, options, error, message):
     with pytest.raises(error, match=message):
         ImageLabelling(*arguments, **options)
+
+
+def test_another_graph_has_the_energy_that_the_error_names():
+    W = np.array([[0, 2.0, 1], [2, 0, 0], [1, 0, 0]])
+    J = QuadraticFunction(np.diag(W.sum(axis=0)) - W, [-1.0, 0.5, 0.0])
+    Z = next(enumerate_points(3, dtype=torch.float64))
+    borders = 2.0 * (Z[:, 0] != Z[:, 1]) + (Z[:, 0] != Z[:, 2])
+    torch.testing.assert_close(J(Z), borders - Z[:, 0] + 0.5 * Z[:, 1])
 
 
 def test_images_need_as_many_labels_as_pixels():

@@ -66,9 +66,39 @@ def test_qubo_mappings():
     assert from_qubo(terms, n_variables=7).n_variables == 7
 
 
+def labelled_graph(kind="Graph"):
+    graph = getattr(pytest.importorskip("networkx"), kind)()
+    graph.add_weighted_edges_from([("b", "a", 3.0), ("a", "c", -2.0), ("c", "c", 0.5)])
+    graph.add_edge("b", "c")  # nodes b, a, c
+    return graph
+
+
+def test_graphs_are_the_model_of_their_edges():
+    pairs = {(0, 1): 3.0, (1, 2): -2.0, (2, 2): 0.5, (0, 2): 1.0}
+    Z = points(3)
+    J = from_ising({"c": 1.5}, labelled_graph(), 2.0)
+    assert J(Z).tolist() == from_ising([0, 0, 1.5], pairs, 2.0)(Z).tolist()
+    assert J(Z).tolist() == from_ising([0, 0, 1.5], labelled_graph(), 2.0)(Z).tolist()
+    for couplings in (labelled_graph(), pairs):
+        expected = from_ising([0.0] * 3, pairs)(Z).tolist()
+        assert from_ising({}, couplings)(Z).tolist() == expected
+    expected = from_qubo(pairs, constant=1.0)(Z).tolist()
+    assert from_qubo(labelled_graph(), constant=1.0)(Z).tolist() == expected
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
+        (lambda: from_ising({"d": 1}, labelled_graph()), ValueError, "key 'd', which"),
+        (lambda: from_ising({}, None), ValueError, "h is empty"),
+        (lambda: from_ising({}, {}), ValueError, "J is empty"),
+        (lambda: from_qubo(labelled_graph(), 4), ValueError, "graph has 3 nodes"),
+        (
+            lambda: from_qubo(labelled_graph("DiGraph")),
+            ValueError,
+            "terms is a directed",
+        ),
+        (lambda: QuadraticFunction(labelled_graph()), TypeError, r"call from_qubo\(Q"),
         (lambda: from_qubo({}), ValueError, "terms is empty"),
         (lambda: from_qubo({(0, 3): 1}, 3), ValueError, "n_variables=3"),
         (lambda: from_qubo({("a", "b"): 1}), TypeError, "an index of terms='a'"),

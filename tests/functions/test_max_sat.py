@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 
 from sklearn_pb.functions import MaxSAT, enumerate_points, tabulate
 
@@ -48,6 +49,14 @@ def test_relaxed_points_get_the_expected_cost():
     np.testing.assert_allclose(J(theta).numpy(), tabulate(J)(theta).numpy())
 
 
+@pytest.mark.parametrize("large", [2.0**53, 2.0**60 + 2**10, 1e30, 1e307])
+def test_a_hard_clause_exceeds_soft_ones_of_any_size(large):
+    J = MaxSAT([[1], [1, 2], [1, 3]], [large, 0.1, large / 3], hard=[[-1]])
+    feasible, broken = J(torch.tensor([[0.0, 0, 0], [1, 1, 1]]).double()).tolist()
+    assert feasible < J.hard_weight <= broken
+    assert MaxSAT([[1]], [2.0**29]).hard_weight == 2.0**29 + 1
+
+
 def test_without_weights_a_clause_costs_one():
     J = MaxSAT([[1], [1, 2], [-2]])
     assert J.weights.tolist() == [1.0, 1.0, 1.0]
@@ -83,6 +92,16 @@ def test_long_clauses_are_not_expanded():
         ({"clauses": [[1], 2]}, TypeError, r"clauses\[1\]=2 must be a sequence"),
         ({"clauses": [[1, 2.0]]}, TypeError, r"clauses\[0\]=\[1, 2.0\] must be"),
         ({"clauses": [[1]], "hard": [[1, 0]]}, ValueError, r"hard\[0\]=.*literal 0"),
+        (
+            {"clauses": sparse.csr_array([[1, -1, 0]])},
+            TypeError,
+            "clauses is a sparse matrix; a clause is a sequence of literals",
+        ),
+        (
+            {"clauses": [[1], [2]], "weights": [1e308, 1e308]},
+            ValueError,
+            "weights must have a finite sum",
+        ),
         ({"clauses": [[1]], "weights": [1, 2]}, ValueError, "there are 1 soft clauses"),
         ({"clauses": [[1]], "weights": ["a"]}, TypeError, "weights must hold real"),
         ({"clauses": [[1]], "weights": [-1]}, ValueError, r"weights\[0\]=-1.0 must be"),

@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from laboratory import drawing, figure_3_4, figure_6_1
+from laboratory import drawing, figure_3_4, figure_6_1, figure_6_8
 from laboratory.records import Curve
 
 FIGURES = ["3_4", "6_1", "6_2", "6_3", "6_4", "6_5", "6_6", "6_7", "6_8"]
@@ -33,6 +33,17 @@ def test_variances_of_figure_6_1():
     assert float(rows[0]["entropy"]) == pytest.approx(4 * np.log(2), rel=1e-5)
     for row in rows:
         assert 0 < float(row["arms"]) < float(row["loorf"])
+
+
+def test_the_page_of_figure_6_8_needs_no_new_training(monkeypatch):
+    # Its command is the first thing one tries: all of its runs are in the table.
+    new = []
+    monkeypatch.setattr("sys.argv", ["figure_6_8"])
+    monkeypatch.setattr(figure_6_8, "MaskedRuns", lambda: new.append)
+    monkeypatch.setattr(figure_6_8, "draw", new.append)
+    figure_6_8.main()
+    (drawn,) = new
+    assert (1000, "rebar") in drawn and (1000, "relax") in drawn
 
 
 def test_pictures_are_small(tmp_path, monkeypatch):

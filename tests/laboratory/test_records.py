@@ -93,6 +93,8 @@ def test_scale(monkeypatch):
     monkeypatch.setattr("sys.argv", ["figure", "--full", "--seeds", "3"])
     arguments = scale("What.", **sizes, rates=[0.1])
     assert (arguments.seeds, arguments.steps, arguments.rates) == (3, 100, [0.1])
+    assert scale("What.", **sizes, methods=["a", "b"]).methods == ["a", "b"]
+    assert scale("What.", **sizes, methods=["a", "b"], usual=["a"]).methods == ["a"]
     monkeypatch.setattr("sys.argv", ["figure", "--steps", "0"])
     with pytest.raises(SystemExit):
         scale("What.", **sizes)

@@ -168,10 +168,22 @@ def test_goes_on_from_a_saved_state(name):
     assert runs[0].step == runs[1].step == 4
 
 
-def test_cp_sat_leaves_no_thread_behind():
+@pytest.mark.parametrize("seconds", [1e-3, 0.01, 0.2])
+def test_cp_sat_leaves_no_thread_behind(seconds):
     before = threading.active_count()
-    solve(engine("cp-sat"), quadratic(2, d=60), Budget(seconds=0.2))
+    reason, *_ = solve(engine("cp-sat"), quadratic(2, d=60), Budget(seconds=seconds))
+    assert reason == "seconds"
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize(
+    ("J", "expected"),
+    [(quadratic(2, d=60), True), (quadratic(2, d=140), False), (LABS(8), False)],
+    ids=["small", "many products", "long products"],
+)
+def test_cp_sat_takes_all_clauses_into_its_linear_program(J, expected):
+    run = engine("cp-sat").start(Start(J, RandomStream(0), Budget(seconds=1)))
+    assert run._model.is_linearized == expected
 
 
 @pytest.mark.parametrize("name", ENGINES)

@@ -178,18 +178,6 @@ def test_restarts_end_at_the_first_that_meets_the_target():
     same(parallel, serial)
 
 
-@pytest.mark.parametrize("name", ["checkpoint", "state"])
-def test_restarts_do_not_go_on_from_one_run(name, tmp_path):
-    value = tmp_path / "run.pt" if name == "checkpoint" else run("loorf").state
-    with pytest.raises(ValueError, match=f"{name} is of a single run"):
-        run("loorf", n_restarts=2, **{name: value})
-
-
-def test_a_callback_needs_restarts_in_this_process():
-    with pytest.raises(ValueError, match="n_jobs=2 cannot be used with a callback"):
-        run("loorf", n_restarts=2, n_jobs=2, callback=lambda record: None)
-
-
 @pytest.mark.parametrize("method", RESUMABLE)
 def test_a_warm_start_is_never_left_worse(method):
     best = run("tabu", evaluations=5000)
