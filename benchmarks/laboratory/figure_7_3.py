@@ -34,7 +34,7 @@ def main() -> None:
             "network": "lenet-300-100",
             "rows": 5000,
             "epochs": 10,
-            "seeds": 2,
+            "seeds": 1,
             "slow_seeds": 1,
             "data_home": "",
             "device": "cpu",

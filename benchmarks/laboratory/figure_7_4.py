@@ -33,7 +33,7 @@ SMALL = {
     "network": "strided-conv",
     "rows": 5000,
     "epochs": 8,
-    "seeds": 2,
+    "seeds": 1,
     "slow_seeds": 1,
     "data_home": "",
     "device": "cpu",

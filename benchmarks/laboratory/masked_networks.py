@@ -38,7 +38,7 @@ def records(name: str) -> Records:
 def runs_of(sweep: Sweep, arguments: argparse.Namespace) -> Iterator[Row]:
     """What is to be run: amounts by method and number of samples, for all seeds."""
     for (method, n_samples), amounts in sweep.items():
-        # The source has as many seeds for 100 samples; here they cost too much.
+        # As many seeds for 100 samples as for the others cost too much on a CPU.
         seeds = arguments.seeds if n_samples < 100 else arguments.slow_seeds
         for amount in amounts:
             for seed in range(seeds):

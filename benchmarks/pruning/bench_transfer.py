@@ -278,7 +278,7 @@ def draw(rows: list[Row], options: argparse.Namespace) -> Path:
         TransferDisplay.from_results(own + dense, ax=ax)
         ax.set_title(f"{sparsity:.0%} zeros, {options.old} to {options.new}")
     path = RESULTS / f"{options.name}_{options.network}.png"
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=60)
     return path
 
 

@@ -1,8 +1,8 @@
-"""Where ARMS and ProbMask pass the one-shot cut, and what they lack where they do not.
+"""Where ARMS passes the one-shot cut, and what it lacks where it does not.
 
-Each study varies one thing, with the one-shot cut of magnitudes beside it: the epochs,
-the samples and the learning rate of the mask, or what a mask variable stands for and so
-how many there are. A row is written when a run ends, so that a killed study goes on.
+It is followed over the samples, the epochs and the learning rate of its mask, and with
+few variables, channels in place of weights. One-shot cuts of magnitudes stand beside
+it, with ProbMask. A row is written when a run ends, so that a killed study goes on.
 
     python curve.py --data fashion_mnist --data-home DIR --work-dir RUNS
 """
@@ -77,17 +77,15 @@ def _prob_mask(rate: float, lr: float = 3e-3) -> dict[str, Any]:
 
 
 def points() -> Iterator[Point]:
-    """Every point of every study, those that decide first."""
-    for granularity, sparsity, seeds in (("channel", 0.75, 3), ("block", 0.95, 1)):
-        what = {"granularity": granularity, "sparsity": sparsity}
-        by_layer = _one_shot(**what, scope="layer")
-        yield Point("variables", "magnitude", by_layer, seeds=seeds)
-        yield Point("variables", "arms", _arms(8, 0.1, 3e-3, **what), seeds=seeds)
-        yield Point("variables", "magnitude", _one_shot(**what))
-    for epochs in (8, 24):
-        yield Point("epochs", "magnitude", _one_shot(), epochs, 3)
-        yield Point("epochs", "probmask", _prob_mask(0.03), epochs, 3)
-    yield Point("epochs", "probmask", _prob_mask(0.01), 24, 1)
+    """Every point of every study."""
+    channels = {"granularity": "channel", "sparsity": 0.75}
+    by_layer = _one_shot(**channels, scope="layer")
+    yield Point("variables", "magnitude", by_layer, seeds=3)
+    yield Point("variables", "magnitude", _one_shot(**channels))
+    yield Point("variables", "arms", _arms(8, 0.1, 3e-3, **channels), seeds=3)
+    yield Point("epochs", "magnitude", _one_shot(), seeds=3)
+    yield Point("epochs", "probmask", _prob_mask(0.03), seeds=3)
+    yield Point("epochs", "magnitude", _one_shot(), epochs=24)
     for n_samples, epochs, *rates in (
         (4, 8, 0.003, 0.01, 0.03, 0.1, 0.3),
         (4, 24, 0.1),

@@ -55,9 +55,10 @@ class PBMinimizer(FeatureMethods, SelectorMixin, NestedParameters):
         points, a tensor (n, d) of zeros and ones, and returns their n costs.
     n_variables : int, default=None
         The number d of variables; needed for a callable only.
-    method : str, Method or Solver, default="loorf"
-        As in `sklearn_pb.minimize`: "auto", the name of a gradient estimator or of a
-        solver, or an object of `sklearn_pb.methods` or `sklearn_pb.solvers`. On
+    method : str, Method or Solver, default="auto"
+        As in `sklearn_pb.minimize`: "auto" picks by what the function can do;
+        otherwise the name of a gradient estimator or of a solver, or an object of
+        `sklearn_pb.methods` or `sklearn_pb.solvers`. On
         subsets of features, "continuous" and "straight-through" are prone to stop at
         all of them, the more so with more than two classes: the gradient at a
         fraction of a feature speaks for more of it.
@@ -157,7 +158,7 @@ class PBMinimizer(FeatureMethods, SelectorMixin, NestedParameters):
         objective: Any = None,
         *,
         n_variables: int | None = None,
-        method: str | Method | Solver = "loorf",
+        method: str | Method | Solver = "auto",
         budget: Budget | None = None,
         constraint: L0Penalty | None = None,
         initial: Any = None,

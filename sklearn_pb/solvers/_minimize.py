@@ -44,7 +44,7 @@ def minimize(
     function: PseudoBooleanFunction | Callable[[torch.Tensor], Any],
     n_variables: int | None = None,
     *,
-    method: str | Method | Solver = "loorf",
+    method: str | Method | Solver = "auto",
     budget: Budget | None = None,
     constraint: L0Penalty | None = None,
     initial: Any = None,
@@ -68,9 +68,10 @@ def minimize(
         differentiable.
     n_variables : int, default=None
         The number d of variables; needed for a callable only.
-    method : str, Method or Solver, default="loorf"
-        "auto" picks by what the function can do. Otherwise the name of a gradient
-        estimator ("loorf", "arms", "disarm", ...), "continuous", "straight-through",
+    method : str, Method or Solver, default="auto"
+        "auto" picks by what the function can do; with the state of an earlier run it
+        stays with what it picked then. Otherwise the name of a gradient
+        estimator ("loorf", "arms", "disarm", ...), "continuation", "straight-through",
         the name of a solver ("annealing", "branch-and-bound", "exhaustive", "genetic",
         "local-search", "min-cut", "tabu", ...), or an object of `sklearn_pb.methods`
         or `sklearn_pb.solvers` with hyperparameters of its own.
@@ -85,7 +86,8 @@ def minimize(
         or the method's.
     n_restarts : int, default=1
         Number of independent runs, which share the limits of evaluations and of
-        seconds evenly; the best of them is returned.
+        seconds evenly; the best of them is returned. None begins after the seconds
+        are over.
     n_jobs : int, default=None
         How many of them run at a time, as joblib counts; None means 1. With a limit of
         evaluations the result is the same for every `n_jobs`.
@@ -94,14 +96,17 @@ def minimize(
         run goes on from it; after a kill nothing older than that is lost.
     state : RunState, default=None
         The ``state`` of an earlier result to go on from. The budget is that of the
-        whole: give a larger one to go on for longer.
+        whole: give a larger one to go on for longer. That of several runs is for as
+        many; that of one among ``runs`` is for one.
     random_state : int, numpy.random.RandomState or None, default=None
         An int gives the same result every time. Global generators are neither used
         nor changed.
     device : torch.device or str, default="cpu"
         Where the points lie that `function` is given. Solvers work on the CPU.
     callback : callable, default=None
-        Called with the record of each step (see `history`). If it raises
+        Called with the record of each step (see `history`), and of several runs also
+        with the number of the run, `restart`. With `n_jobs` it is called in this
+        process, one record after the other, in another thread. If it raises
         StopIteration, the search ends.
     verbose : int, default=0
         If 1, a line is printed at steps 1, 2, 4, 8, ...; if more, at every step.
@@ -127,9 +132,9 @@ def minimize(
           probabilities `density` and `entropy` (mean over the variables, in nats); at
           most about 1000, evenly spaced;
         - ``method``: the object that searched, with its hyperparameters;
-        - ``state``: what a later call needs to go on (None after restarts);
+        - ``state``: what a later call needs to go on;
         - ``runs``: the results of all restarts, if there were several;
-        - ``seconds``: wall-clock time.
+        - ``seconds``: wall-clock time since the call.
 
     Raises
     ------
@@ -149,7 +154,13 @@ def minimize(
     a `BlackBoxFunction` to choose another `dtype`. Its costs are reported as they were
     found. Other functions report in float64: where a method over logits works in single
     precision, the cost of each new best point is computed once more, which counts as an
-    evaluation. A limit in seconds is kept to within one evaluation, and that one.
+    evaluation.
+
+    The clock of a limit in seconds starts with the call, and the search ends within one
+    evaluation of it, and that one. One point is evaluated before anything is set up, so
+    there is always a result. What cannot be interrupted is the setting up of a method:
+    for very large functions, and the first time in a process where it loads compiled
+    code.
 
     Examples
     --------
@@ -160,8 +171,8 @@ def minimize(
     >>> result = minimize(J, budget=Budget(evaluations=100), random_state=0)
     >>> result.x, result.fun
     (array([1, 1], dtype=int8), -1.0)
-    >>> minimize(J, method="auto").stop_reason
-    'optimal'
+    >>> result.stop_reason, result.method
+    ('optimal', MinCut())
     """
     prepare_optimizers()
     begun = time.perf_counter()

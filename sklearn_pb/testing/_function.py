@@ -49,6 +49,7 @@ def check_function(function: PseudoBooleanFunction, *, n_points: int = 8) -> Non
     Z = torch.randint(2, (n_points, int(d)), generator=generator).double()
     _check_costs(function, Z)
     _check_columns(function, Z)
+    _check_initial(function)
     if function.relaxable:
         _check_slope(function, Z, generator)
     if hasattr(function, "flip_deltas"):
@@ -83,6 +84,20 @@ def _check_costs(function: PseudoBooleanFunction, Z: torch.Tensor) -> None:
         torch.allclose(alone, costs, rtol=1e-5, atol=1e-6),
         f"rows evaluated one by one cost {alone.tolist()}, together {costs.tolist()}; "
         "the cost of a row must not depend on the other rows.",
+    )
+
+
+def _check_initial(function: PseudoBooleanFunction) -> None:
+    theta = function.initial_probabilities
+    claim(
+        theta is None
+        or (
+            isinstance(theta, np.ndarray)
+            and theta.shape == (function.n_variables,)
+            and bool(((theta >= 0) & (theta <= 1)).all())
+        ),
+        f"initial_probabilities is {theta!r}; it must be None, or an array of shape "
+        f"({function.n_variables},) with values in [0, 1].",
     )
 
 

@@ -206,3 +206,37 @@ def test_the_last_evaluation_is_exact_too(limit):
     assert stop_of(evaluator, points(*range(16), d=4)) == "evaluations"
     assert evaluator.n_evaluations == limit
     assert evaluator.best_cost == J(evaluator.best_point.double()[None]).item()
+
+
+def test_the_first_evaluation_passes_however_late_it_is():
+    function = Recorder()
+    begun = time.perf_counter() - 10.0
+    evaluator = Evaluator(function, Budget(seconds=1.0), begun=begun)
+    evaluator.stop_if_done()
+    assert stop_of(evaluator, points(7, 3), times=1) == "seconds"
+    assert function.rows == 1 and evaluator.best_cost == 7.0
+    assert evaluator.seconds >= 10.0
+    with pytest.raises(BudgetExhausted, match="seconds"):
+        evaluator.stop_if_done()
+
+
+def test_the_seconds_of_a_state_are_added():
+    state = Evaluator(Recorder(), Budget(seconds=9.0)).state_dict()
+    begun = time.perf_counter() - 3.0
+    evaluator = Evaluator(Recorder(), Budget(seconds=9.0), begun=begun)
+    evaluator.load_state_dict({**state, "seconds": 5.0})
+    assert 8.0 <= evaluator.seconds < 9.0
+
+
+def test_changes_are_planned_by_their_own_time():
+    evaluator = Evaluator(Recorder(d=8, pause=0.01), Budget(seconds=100.0))
+    assert evaluator.allowance(10**9) == 1  # nothing is known yet
+    evaluator(points(5))
+    # A change takes no longer than half a row, as a first guess.
+    guess = evaluator.allowance(10**9)
+    assert 100 < guess <= 2 * 100 / 0.01
+    evaluator.charge(3, np.array([9.0]), lambda row: np.zeros(8), timed=False)
+    assert evaluator.allowance(10**9) <= guess
+    evaluator.allowance(1)
+    evaluator.charge(10**7, np.array([9.0]), lambda row: np.zeros(8))
+    assert evaluator.allowance(10**9) > 10 * guess

@@ -23,7 +23,13 @@ from sklearn_pb.methods import Continuation
         (MaskPruner(), "granularity__shape", "'weight'", "an object that has it"),
         (MaskPruner(), "constraint__strength", "None", "an object that has it"),
         (MaskPruner(), "estimator__lr", "None", "an object that has it"),
-        (PBMinimizer(), "method__n_samples", "'loorf'", "MonteCarlo()"),
+        (
+            PBMinimizer(method="loorf"),
+            "method__n_samples",
+            "'loorf'",
+            "MonteCarlo()",
+        ),
+        (PBMinimizer(), "method__n_samples", "'auto'", "an object that has it"),
         (PBMinimizer(method="tabu"), "method__tenure", "'tabu'", "TabuSearch()"),
         (MixedPrecisionQuantizer(), "method__x", "'smol'", "Smol()"),
         (

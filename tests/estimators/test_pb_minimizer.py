@@ -117,7 +117,7 @@ def test_fewer_features_of_diabetes_keep_the_score(diabetes):
 
 def test_fitted_attributes(iris):
     X, y = iris
-    selector = PBMinimizer(budget=SHORT, random_state=0)
+    selector = PBMinimizer(method="loorf", budget=SHORT, random_state=0)
     assert selector.fit(X, y) is selector
     assert selector.solution_.dtype == bool and selector.solution_.shape == (4,)
     assert isinstance(selector.cost_, float)
@@ -129,7 +129,7 @@ def test_fitted_attributes(iris):
 
 
 def test_the_default_budget_ends_without_improvement(iris):
-    selector = PBMinimizer(random_state=0).fit(*iris)
+    selector = PBMinimizer(method="loorf", random_state=0).fit(*iris)
     assert selector.stop_reason_ == "no_improvement"
     assert 500 <= selector.n_evaluations_ <= 2000
 
@@ -178,7 +178,9 @@ def test_an_objective_that_binds_to_no_function(iris, bound):
 
 def test_a_bound_objective_computes_a_point_once(iris):
     objective = Recording()
-    selector = PBMinimizer(objective, budget=SHORT, random_state=0).fit(*iris)
+    selector = PBMinimizer(objective, method="loorf", budget=SHORT, random_state=0).fit(
+        *iris
+    )
     assert selector.cost_ == 0 and selector.solution_.sum() == 2
     assert selector.n_evaluations_ == 300
     doubles = [tuple(map(float, point)) for point in objective.points]
@@ -525,14 +527,69 @@ def test_another_number_of_features_is_refused():
 def test_a_wrong_shape_is_found_at_once():
     J = BlackBoxFunction(lambda Z: Z, 4)
     with pytest.raises(ObjectiveError, match=r"shape \(10, 4\) for 10 rows"):
-        PBMinimizer(J).fit()
+        PBMinimizer(J, method="loorf").fit()
 
 
 def test_a_late_failure_keeps_the_last_good_state():
     calls = itertools.count()
     J = BlackBoxFunction(lambda Z: Z.sum(1) * (1 if next(calls) < 20 else math.nan), 5)
-    minimizer = PBMinimizer(J, random_state=0)
+    minimizer = PBMinimizer(J, method="loorf", random_state=0)
     with pytest.raises(ObjectiveError, match="cost nan"):
         minimizer.fit()
     assert minimizer.cost_ == minimizer.solution_.sum()
     assert minimizer.stop_reason_ == "error" and minimizer.history_
+
+
+def distance(Z):
+    """A plain callable of four variables, least at 0101."""
+    return (Z - torch.tensor([0.0, 1.0, 0.0, 1.0])).abs().sum(1)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_a_plain_callable_is_minimised_without_data(n_jobs):
+    minimizer = PBMinimizer(
+        distance, n_variables=4, budget=SHORT, n_restarts=2, n_jobs=n_jobs
+    ).fit()
+    assert minimizer.solution_.tolist() == [False, True, False, True]
+    assert minimizer.score() == 0.0
+    assert not hasattr(minimizer, "transform")
+    assert not get_tags(minimizer).target_tags.required
+
+
+def test_a_plain_callable_does_not_say_how_many_variables_it_has():
+    with pytest.raises(ValueError, match="n_variables=None: a callable"):
+        PBMinimizer(distance).fit()
+    with pytest.raises(ValueError, match="n_variables=5 contradicts"):
+        PBMinimizer(quadratic(), n_variables=5).fit()
+
+
+def test_a_callback_watches_and_stops():
+    seen = []
+
+    def stop(record):
+        seen.append(record["step"])
+        if len(seen) == 3:
+            raise StopIteration
+
+    minimizer = PBMinimizer(quadratic(), method="loorf", callback=stop).fit()
+    assert seen == [1, 2, 3] and minimizer.stop_reason_ == "callback"
+
+
+def test_lines_are_printed_beside_a_callback(capsys):
+    seen = []
+    PBMinimizer(
+        quadratic(), method="tabu", budget=SHORT, callback=seen.append, verbose=2
+    ).fit()
+    assert capsys.readouterr().out.count("[PBMinimizer]") == len(seen) > 0
+
+
+def test_a_fit_goes_on_from_the_state_of_another(diabetes):
+    for data, objective in (((), quadratic(30)), (diabetes, None)):
+        kwargs = {"method": "loorf", "random_state": 0}
+        first = PBMinimizer(objective, budget=SHORT, **kwargs).fit(*data)
+        more = PBMinimizer(
+            objective, budget=Budget(evaluations=900), state=first.state_, **kwargs
+        )
+        clone(more).fit(*data)
+        pickle.loads(pickle.dumps(more.fit(*data)))
+        assert more.n_evaluations_ == 900 and more.cost_ <= first.cost_

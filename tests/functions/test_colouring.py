@@ -42,3 +42,20 @@ def test_an_even_cycle_takes_few_colours():
     ring = sparse.csr_array((np.ones(d), (i, (i + 1) % d)), shape=(d, d))
     ring = sparse.csr_array(ring + ring.T)
     assert len(colour_classes(ring.indptr, ring.indices)) <= 3
+
+
+def test_very_many_nodes_are_coloured_at_once():
+    graph = random_graph(140_000, 300_000, 0)
+    classes = colour_classes(graph.indptr, graph.indices)
+    assert np.array_equal(np.sort(np.concatenate(classes)), np.arange(140_000))
+    colours = np.empty(140_000, int)
+    for colour, nodes in enumerate(classes):
+        colours[nodes] = colour
+    edges = graph.tocoo()
+    proper = colours[edges.row] != colours[edges.col]
+    assert (proper | (edges.row == edges.col)).all()
+    assert len(classes) < 12
+    for colour in range(1, len(classes)):  # no node could have had a colour before
+        seen = np.zeros(140_000, bool)
+        seen[edges.row[colours[edges.col] == colour - 1]] = True
+        assert seen[classes[colour]].all()

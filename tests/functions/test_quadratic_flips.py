@@ -175,3 +175,16 @@ def test_flips_are_not_pickled():
     J.sweep(np.zeros(6)).deltas(0)
     assert "_flip_terms" not in pickle.loads(pickle.dumps(J)).__dict__
     assert "_flip_terms" in J.__dict__
+
+
+@pytest.mark.parametrize("odd", [0, 1, 7, 4999, 11_324])
+def test_one_fraction_among_many_integers_is_seen(odd):
+    rng = np.random.default_rng(0)
+    values = rng.integers(1, 9, 150 * 151 // 2).astype(float)
+    values[odd] += 0.25
+    Q = np.zeros((150, 150))
+    Q[np.triu_indices(150)] = values
+    terms = QuadraticFunction(Q)._flip_terms
+    coefficients = np.concatenate([terms.twice.data, terms.linear])
+    assert (coefficients % terms.unit == 0).all()
+    assert terms.unit == 0.25

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from joblib import parallel_config
+from scipy import sparse
 from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -14,11 +15,13 @@ from sklearn_pb import Budget, PBMinimizer, minimize
 from sklearn_pb.constraints import L0Penalty
 from sklearn_pb.functions import (
     BlackBoxFunction,
+    MaxSAT,
+    NNLoss,
     QuadraticFunction,
     SubsetSelection,
     tabulate,
 )
-from sklearn_pb.solvers import ExhaustiveSearch, MinCut, Portfolio
+from sklearn_pb.solvers import ExhaustiveSearch, MinCut, Portfolio, SimulatedAnnealing
 
 RNG = np.random.default_rng(0)
 LINEAR = BlackBoxFunction(lambda Z: (Z.sum(1) - 3.0) ** 2, 40)
@@ -201,3 +204,50 @@ def test_a_warm_start_and_a_checkpoint_by_the_estimator(tmp_path):
 def test_nested_hyperparameters_of_a_portfolio():
     portfolio = Portfolio(["tabu", MinCut()], share="seconds")
     assert portfolio.get_params()["share"] == "seconds"
+
+
+def test_many_variables_with_few_common_terms_are_annealed(monkeypatch):
+    monkeypatch.setattr("sklearn_pb.solvers._auto.MANY_VARIABLES", 50)
+    rng = np.random.default_rng(0)
+    dense = QuadraticFunction(rng.normal(size=(60, 60)))
+    ring = rng.choice([-1.0, 1.0], 60)
+    weights = np.diag(ring[:-1], 1)
+    weights[0, -1], weights[0, 2] = ring[-1], 1.0  # frustrated, so that no cut is exact
+    weights[0, 1] = weights[1, 2] = 1.0
+    budget = Budget(evaluations=20_000)
+    for function, expected in (
+        (dense, Portfolio),
+        (QuadraticFunction(sparse.csr_array(weights)), SimulatedAnnealing),
+        (MaxSAT(rng.choice([-1, 1], (90, 3)) * rng.integers(1, 61, (90, 3))), None),
+    ):
+        result = minimize(function, method="auto", budget=budget, random_state=0)
+        assert isinstance(result.method, expected or SimulatedAnnealing)
+
+
+def test_a_larger_budget_goes_on_with_what_was_picked_first(tmp_path):
+    J, path = NNLoss(12, random_state=0), tmp_path / "run.pt"
+    short, long = Budget(evaluations=2000), Budget(evaluations=6000)
+    first = minimize(J, method="auto", budget=short, random_state=0)
+    assert isinstance(minimize(J, method="auto", budget=long).method, ExhaustiveSearch)
+    kwargs = {"method": "auto", "budget": long, "random_state": 0}
+    rest = minimize(J, state=first.state, **kwargs)
+    assert repr(rest.method) == repr(first.method)
+    assert rest.nfev == 6000 and rest.fun <= first.fun
+    minimize(J, method="auto", budget=short, random_state=0, checkpoint=path)
+    kept = minimize(J, checkpoint=path, **kwargs)
+    assert (kept.fun, kept.nfev) == (rest.fun, rest.nfev)
+    runs = minimize(J, method="auto", budget=short, n_restarts=2, random_state=0)
+    more = minimize(J, state=runs.state, n_restarts=2, **kwargs)
+    assert more.nfev == 6000 and repr(more.method) == repr(runs.method)
+
+
+def test_auto_does_not_take_a_state_of_another_function():
+    first = minimize(quadratic(30), method="auto", budget=Budget(evaluations=500))
+    with pytest.raises(ValueError, match="state is of Portfolio"):
+        minimize(quadratic(31), method="auto", state=first.state)
+
+
+@pytest.mark.parametrize("name", ["continuation", "continuous"])
+def test_continuation_has_two_names(name):
+    result = minimize(with_slopes(10), method=name, budget=Budget(evaluations=50))
+    assert repr(result.method) == "Continuation()" and result.fun == 0.0

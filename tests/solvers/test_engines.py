@@ -10,6 +10,7 @@ import torch
 
 from sklearn_pb.budget import Budget, BudgetExhausted, Evaluator
 from sklearn_pb.functions import (
+    LABS,
     BlackBoxFunction,
     MaxSAT,
     PolynomialFunction,
@@ -178,7 +179,11 @@ def test_cp_sat_leaves_no_thread_behind(seconds):
 
 @pytest.mark.parametrize(
     ("J", "expected"),
-    [(quadratic(2, d=60), True), (quadratic(2, d=140), False), (LABS(8), False)],
+    [
+        (QuadraticFunction(np.ones((60, 60))), True),
+        (QuadraticFunction(np.ones((110, 110))), False),
+        (LABS(8), False),
+    ],
     ids=["small", "many products", "long products"],
 )
 def test_cp_sat_takes_all_clauses_into_its_linear_program(J, expected):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 
 from sklearn_pb.budget import Budget, BudgetExhausted, Evaluator
 from sklearn_pb.functions import BlackBoxFunction, QuadraticFunction
@@ -101,3 +102,22 @@ def test_a_population_that_stands_still_is_drawn_anew_but_for_its_best():
     assert (np.diff(worst) > 0).any()
     best = np.array([costs.min() for _, costs in populations])
     assert (np.diff(best) <= 0).all() and best[-1] == 0
+
+
+def test_a_first_generation_takes_no_more_than_a_part_of_a_share_of_the_time():
+    class ByEvaluations(Evaluator):
+        """Its clock ticks with the evaluations."""
+
+        @property
+        def seconds(self):
+            return float(self.n_evaluations)
+
+    d, n = 4000, 4
+    Q = np.diag(np.random.default_rng(0).normal(size=d - 1), 1)
+    J, budget = QuadraticFunction(sparse.csr_array(Q)), Budget(seconds=600_000)
+    evaluator = ByEvaluations(J, budget)
+    evaluator(np.zeros((1, d)))
+    start = Start(J, RandomStream(0), budget)
+    evaluator.share = 1 / 3
+    GeneticAlgorithm(population=n).start(start).advance(evaluator)
+    assert evaluator.n_evaluations <= 600_000 / 12 + 2 * n * d

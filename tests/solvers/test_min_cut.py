@@ -124,3 +124,20 @@ def test_keeps_to_a_number_of_evaluations(limit):
         ("evaluations", True),
         ("optimal", False),
     ]
+
+
+@pytest.mark.parametrize("pair", [(3, 7), (3, 97), (90, 97)])
+def test_a_contradiction_is_found_wherever_it_is(pair):
+    rng = np.random.default_rng(0)
+    Q = -np.triu(rng.random((100, 100)), 1)
+    assert is_submodular(QuadraticFunction(Q), up_to_complements=True)
+    Q[pair] = 0.5
+    assert not is_submodular(QuadraticFunction(Q))
+    assert not is_submodular(QuadraticFunction(Q), up_to_complements=True)
+
+
+def test_complements_of_a_dense_function_are_found():
+    rng = np.random.default_rng(0)
+    signs = rng.choice([-1.0, 1.0], 100)
+    J = QuadraticFunction(-np.triu(rng.random((100, 100)), 1) * np.outer(signs, signs))
+    assert is_submodular(J, up_to_complements=True) and not is_submodular(J)

@@ -165,7 +165,7 @@ def test_a_reached_target_ends_the_search():
     J = quadratic()
     target = tabulate(J).values.min().item() + 1e-5
     budget = Budget(evaluations=100_000, target=target)
-    result = minimize(J, budget=budget, random_state=0)
+    result = minimize(J, method="loorf", budget=budget, random_state=0)
     assert result.stop_reason == "target" and result.fun <= target
     assert result.nfev < 5000
 
@@ -226,7 +226,7 @@ def test_a_black_box_of_arrays_keeps_double_precision():
         return Z @ weights
 
     J = BlackBoxFunction(cost, 6, input="numpy")
-    result = minimize(J, budget=Budget(evaluations=300), random_state=0)
+    result = minimize(J, method="loorf", budget=Budget(evaluations=300), random_state=0)
     assert result.fun == cost(result.x.astype(float)[None])[0]
     assert result.nfev == 300
 
@@ -324,7 +324,7 @@ def test_with_many_variables_the_likeliest_point_is_tried():
     d = 400
     J = QuadraticFunction(np.zeros((d, d)), np.where(np.arange(d) % 2, 1.0, -1.0))
     budget = Budget(evaluations=4000)
-    result = minimize(J, budget=budget, random_state=0)
+    result = minimize(J, method="loorf", budget=budget, random_state=0)
     assert result.fun <= result.history[-1]["mean_cost"] - 2
     assert result.fun < -195
 
@@ -337,7 +337,7 @@ def test_the_callback_sees_every_step_and_may_stop():
         if record["step"] == 5:
             raise StopIteration
 
-    result = minimize(quadratic(), callback=stop_at_5, random_state=0)
+    result = minimize(quadratic(), method="loorf", callback=stop_at_5, random_state=0)
     assert result.stop_reason == "callback" and result.nit == 5
     assert [record["step"] for record in records] == [1, 2, 3, 4, 5]
 
@@ -353,7 +353,7 @@ def failing_after(calls):
 
 def test_a_late_failure_keeps_what_was_found():
     with pytest.raises(ObjectiveError, match="cost nan") as caught:
-        minimize(failing_after(20), 6, random_state=0)
+        minimize(failing_after(20), 6, method="loorf", random_state=0)
     result = caught.value.result
     assert result.stop_reason == "error" and result.nfev >= 20
     assert result.fun == result.x.sum()
@@ -573,7 +573,7 @@ def test_refused_before_any_work(arguments, error, message):
 )
 def test_a_wrong_objective_is_found_at_its_first_evaluation(cost, message):
     with pytest.raises(ObjectiveError, match=message):
-        minimize(cost, 4, random_state=0)
+        minimize(cost, 4, method="loorf", random_state=0)
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,14 @@ class NoVariables(Toy):
     n_variables = None
 
 
+class BeginsNowhere(Toy):
+    initial_probabilities = np.full(4, 1.5)
+
+
+class BeginsElsewhere(Toy):
+    initial_probabilities = np.full(3, 0.5)
+
+
 class WrongDtype(Toy):
     def _evaluate(self, Z):
         return super()._evaluate(Z).double()
@@ -158,6 +166,8 @@ class WrongQuadratic(Toy):
     "toy, message",
     [
         (NoVariables, "n_variables is None; it must be an integer"),
+        (BeginsNowhere, r"initial_probabilities is array.*must be None, or an array"),
+        (BeginsElsewhere, r"of shape \(4,\) with values in \[0, 1\]"),
         (WrongDtype, "costs of points of torch.float32 has dtype torch.float64"),
         (WrongShape, r"failed at points of torch.float32: ObjectiveError: .*\(8,\)"),
         (LooksAtTheBatch, "must not depend on the other rows"),

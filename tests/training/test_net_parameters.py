@@ -17,6 +17,10 @@ def net(module=nn.Linear, **options):
     return NeuralNetClassifier(module, **{**sizes, **options})
 
 
+def said(value):
+    return value if isinstance(value, str) else ""
+
+
 def any_loader(dataset, **options):
     return torch.utils.data.DataLoader(dataset, **options)
 
@@ -47,7 +51,7 @@ def any_loader(dataset, **options):
         ({"iterator_valid__shufle": True}, "iterator_valid__shufle=True, but DataLoad"),
         ({"dataset__lenth": 3}, "dataset__lenth=3, but Dataset takes no argument"),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",
+    ids=said,
 )
 def test_what_is_misspelt_is_named(options, message):
     with pytest.raises(TypeError, match=message):
