@@ -85,7 +85,8 @@ def points() -> Iterator[Point]:
     yield Point("variables", "arms", _arms(8, 0.1, 3e-3, **channels), seeds=3)
     yield Point("epochs", "magnitude", _one_shot(), seeds=3)
     yield Point("epochs", "probmask", _prob_mask(0.03), seeds=3)
-    yield Point("epochs", "magnitude", _one_shot(), epochs=24)
+    yield Point("epochs", "magnitude", _one_shot(), epochs=24, seeds=3)
+    yield Point("epochs", "probmask", _prob_mask(0.03), epochs=24, seeds=3)
     for n_samples, epochs, *rates in (
         (4, 8, 0.003, 0.01, 0.03, 0.1, 0.3),
         (4, 24, 0.1),

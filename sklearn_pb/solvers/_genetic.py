@@ -129,7 +129,7 @@ class GeneticRun(Run):
         assert self._points is not None and self._costs is not None
         best = int(self._costs.argmin())
         n = len(self._points)
-        fresh = self._start.anywhere(n - 1, self._generator)
+        fresh = self._start.anywhere(max(1, n - 1), self._generator)
         points, costs = self._evaluated(evaluator, fresh)
         self._points = np.vstack([self._points[best : best + 1], points])
         self._costs = np.append(self._costs[best], costs)
@@ -168,6 +168,8 @@ class GeneticRun(Run):
         if not sweeps:
             costs = evaluator(points.astype(np.float64))
             return points, costs.cpu().numpy().astype(np.float64)
+        if evaluator.budget.seconds is not None and evaluator.row_seconds is None:
+            evaluator(points[:1].astype(np.float64))  # see how long it takes
         return _descended(evaluator, points, sweeps, self._generator)
 
     def _compete(self, children: np.ndarray, costs: np.ndarray) -> bool:

@@ -156,7 +156,8 @@ def minimize(
     precision, the cost of each new best point is computed once more, which counts as an
     evaluation.
 
-    The clock of a limit in seconds starts with the call, and the search ends within one
+    The clock of a limit in seconds starts with the call (but for the first call in a
+    process, which imports torch's optimizers before), and the search ends within one
     evaluation of it, and that one. One point is evaluated before anything is set up, so
     there is always a result. What cannot be interrupted is the setting up of a method:
     for very large functions, and the first time in a process where it loads compiled

@@ -14,6 +14,7 @@ from scipy.optimize import OptimizeResult
 
 from ..budget import Budget
 from ..utils import Checkpoint
+from ._begin import prepare_optimizers
 from ._channel import Channel, Line
 from ._course import Callback, RunState
 from ._task import Task
@@ -281,4 +282,5 @@ def _run_elsewhere(
 
 
 def _arrive() -> None:
-    """What a worker does first: import all of this."""
+    """What a worker does first, besides importing all of this."""
+    prepare_optimizers()
