@@ -8,9 +8,7 @@ known value is reached, and takes its turn on each instance and seed. All second
 those of the process, so that other work on the machine takes nothing from any engine.
 Engines for quadratic functions are given the others as `quadratize` makes them; what
 they find is counted by its cost in the original. Rows are appended to the table as they
-come, and rows that are in it already are not run again. (Rows of the table whose clock
-is "wall" are from before budgets were counted in CPU time, on a machine that had little
-other work.)
+come, and rows that are in it already are not run again.
 """
 
 from __future__ import annotations
@@ -64,7 +62,7 @@ ENGINES = [
 ]
 QUADRATIC_ONLY = ("dwave-annealing", "dwave-tabu")
 FIELDS = ["instance", "d", "form", "engine", "seed", "best_known", "found", "gap"]
-FIELDS += ["seconds", "to_best", "clock", "stop_reason"]
+FIELDS += ["seconds", "to_best", "stop_reason"]
 
 
 def main() -> None:
@@ -133,7 +131,6 @@ class Problem:
             "gap": round(found - best, 9),
             "seconds": round(used, 3),
             "to_best": round(used, 3) if found <= best else "",
-            "clock": "cpu",
             "stop_reason": result.stop_reason,
         }
 
