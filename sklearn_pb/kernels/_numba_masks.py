@@ -98,17 +98,26 @@ def put_soft_masked(out, weight, value, sums, logits, sharpness):
 
 
 @compiled
-def step_soft_masked(gradient, weight, value, logits, square, numbers):
+def step_soft_masked(
+    gradient,
+    weight,
+    value,
+    logits,
+    square,
+    sharpness,
+    price,
+    smoothing,
+    rate,
+    epsilon,
+    limit,
+):
     """Turn the gradient of masked weights into theirs, and step the logits.
 
     The slope by a mask value, plus the price of a one, makes the gradient for its
     logit, which is divided by the root of `square`, its running mean square, plus
     epsilon; the correction for the first steps is in `rate` and `epsilon`. Logits are
-    kept in [-limit, limit]. `numbers` are the sharpness, the price, the smoothing, the
-    rate, epsilon and the limit.
+    kept in [-limit, limit].
     """
-    sharpness, price, smoothing = numbers[0], numbers[1], numbers[2]
-    rate, epsilon, limit = numbers[3], numbers[4], numbers[5]
     for i in range(logits.size):
         g, v = gradient[i], value[i]
         gradient[i] = g * v

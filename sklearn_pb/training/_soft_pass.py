@@ -120,6 +120,8 @@ class _Run:
         self._soft, self._flat = soft, masked.weights.flat
         self._layers: list[FlatLayer] = []
         self._sums: list[np.ndarray] = []
+        self._puts: list[tuple[np.ndarray, ...]] = []
+        self._steps: list[tuple[np.ndarray, ...]] = []
         vectors = soft.logits, soft.square, soft.values
         tensors = [*vectors, *(p.data for p in masked.weights.parameters)]
         each_weight = all(isinstance(p, Singles) for p in masked.layout.placements)
@@ -145,27 +147,35 @@ class _Run:
         kernels, layers = self.kernels, self._flat.of(weights, out)
         assert kernels is not None and layers is not None
         if layers is not self._layers:
-            self._layers = layers
-            blocks = [-(-layer.weight.size // kernels.BLOCK) for layer in layers]
-            self._sums = [np.zeros(n, np.float32) for n in blocks]
-        logits, _, values = self._vectors
+            self._prepare(layers, kernels.BLOCK)
         numbers = kernels.singles([sharpness])
-        for (part, weight, lent), sums in zip(layers, self._sums, strict=True):
-            arrays = lent, weight, values[part], sums, logits[part]
-            kernels.run(kernels.put_soft_masked, arrays, numbers, weight.size)
+        for arrays in self._puts:
+            kernels.run(kernels.put_soft_masked, arrays, numbers, len(arrays[0]))
+
+    def _prepare(self, layers: list[FlatLayer], block: int) -> None:
+        """Gather the arrays of each layer, as both kernels take them."""
+        logits, square, values = self._vectors
+        self._layers = layers
+        self._sums = [np.zeros(-(-len(w) // block), np.float32) for _, w, _ in layers]
+        self._puts = [
+            (out, weight, values[part], sums, logits[part])
+            for (part, weight, out), sums in zip(layers, self._sums, strict=True)
+        ]
+        self._steps = [
+            (weight, values[part], logits[part], square[part])
+            for part, weight, _ in layers
+        ]
 
     def step(
         self, gradients: Sequence[torch.Tensor | None], numbers: tuple[float, ...]
     ) -> None:
         """Turn gradients of masked weights into those of weights; step the logits."""
-        kernels, (logits, square, values) = self.kernels, self._vectors
+        kernels = self.kernels
         assert kernels is not None
-        single = [np.array(numbers, np.float32)]
-        for gradient, layer in zip(gradients, self._layers, strict=True):
-            part, weight = layer.part, layer.weight
-            vectors = values[part], logits[part], square[part]
-            arrays = kernels.flat(gradient), weight, *vectors
-            kernels.run(kernels.step_soft_masked, arrays, single, weight.size)
+        kernel, run, flat = kernels.step_soft_masked, kernels.run, kernels.flat
+        single = kernels.singles(numbers)
+        for gradient, arrays in zip(gradients, self._steps, strict=True):
+            run(kernel, (flat(gradient), *arrays), single, len(arrays[0]))
 
     def density(self) -> float:
         """Mean of the mask, as it was computed."""

@@ -83,9 +83,8 @@ def step(compiled, gradient, weight, value, logits, square, limit):
     tensors = gradient, weight, value, logits, square
     numbers = SHARPNESS, PRICE, SMOOTHING, RATE, EPSILON, limit
     arrays = [compiled.flat(tensor) for tensor in tensors]
-    compiled.run(
-        compiled.step_soft_masked, arrays, [np.array(numbers, np.float32)], len(logits)
-    )
+    single = compiled.singles(numbers)
+    compiled.run(compiled.step_soft_masked, arrays, single, len(logits))
 
 
 def test_nan_is_handed_on(compiled):
