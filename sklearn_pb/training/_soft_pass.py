@@ -119,7 +119,7 @@ class _Run:
     def __init__(self, masked: MaskedModule, soft: SoftMask) -> None:
         self._soft, self._flat = soft, masked.weights.flat
         self._layers: list[FlatLayer] = []
-        self._sums: list[np.ndarray] = []
+        self._sums = np.zeros(0, np.float32)
         self._puts: list[tuple[np.ndarray, ...]] = []
         self._steps: list[tuple[np.ndarray, ...]] = []
         vectors = soft.logits, soft.square, soft.values
@@ -156,10 +156,12 @@ class _Run:
         """Gather the arrays of each layer, as both kernels take them."""
         logits, square, values = self._vectors
         self._layers = layers
-        self._sums = [np.zeros(-(-len(w) // block), np.float32) for _, w, _ in layers]
+        ends = np.cumsum([-(-len(weight) // block) for _, weight, _ in layers])
+        self._sums = np.zeros(ends[-1], np.float32)
+        parts = np.split(self._sums, ends[:-1])
         self._puts = [
             (out, weight, values[part], sums, logits[part])
-            for (part, weight, out), sums in zip(layers, self._sums, strict=True)
+            for (part, weight, out), sums in zip(layers, parts, strict=True)
         ]
         self._steps = [
             (weight, values[part], logits[part], square[part])
@@ -179,8 +181,7 @@ class _Run:
 
     def density(self) -> float:
         """Mean of the mask, as it was computed."""
-        total = sum(sum(sums.tolist()) for sums in self._sums)
-        return total / len(self._soft.values)
+        return sum(self._sums.tolist()) / len(self._soft.values)
 
 
 def _fits(tensor: torch.Tensor | None) -> bool:
