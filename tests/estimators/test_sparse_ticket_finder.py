@@ -23,8 +23,9 @@ from sklearn_pb.exceptions import NonFiniteLossError, NothingToPruneError
 from sklearn_pb.tickets import SEARCHES, Continuous, Ticket
 from sklearn_pb.utils import RandomStream
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:no ticket scores as well:UserWarning"  # runs here are very short
+pytestmark = pytest.mark.filterwarnings(  # runs here are very short
+    "ignore:no ticket scores as well:UserWarning",
+    "ignore:the mask keeps nothing",
 )
 
 

@@ -25,6 +25,10 @@ from sklearn_pb.tickets._rounds import search_rounds
 from sklearn_pb.training import build_net, copied_state, initialize_net
 from sklearn_pb.utils import RandomStream
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:the mask keeps nothing"  # of few weights, in the last rounds
+)
+
 NAMES = ("hidden.weight", "output.weight")
 D = 6 * 5 + 3 * 6
 SEED = 2
