@@ -245,16 +245,19 @@ class BranchAndBoundRun(Run):
         return block.take(slice(-n, None)), left
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the open nodes, and the state of tabu search before."""
+        """Return the open nodes, and the state of tabu search before.
+
+        Arrays of nodes are never changed, so that none of them, and there may be a
+        gigabyte, has to be copied.
+        """
         return {
             "step": self.step,
             "best_cost": self._best_cost,
-            "best_point": _copy(self._best_point),
+            "best_point": self._best_point,
             "tabu_evaluations": self._tabu_evaluations,
             "tabu": self._tabu.state_dict(),
             "blocks": {
-                str(i): {name: _copy(part) for name, part in vars(block).items()}
-                for i, block in enumerate(self._blocks)
+                str(i): dict(vars(block)) for i, block in enumerate(self._blocks)
             },
         }
 
@@ -262,14 +265,11 @@ class BranchAndBoundRun(Run):
         """Go on from a saved state."""
         self.step = state["step"]
         self._best_cost = state["best_cost"]
-        self._best_point = _copy(state["best_point"])
+        self._best_point = state["best_point"]
         self._tabu_evaluations = state["tabu_evaluations"]
         self._tabu.load_state_dict(state["tabu"])
         blocks = (state["blocks"][str(i)] for i in range(len(state["blocks"])))
-        self._blocks = [
-            _Block(**{name: _copy(part) for name, part in block.items()})
-            for block in blocks
-        ]
+        self._blocks = [_Block(**block) for block in blocks]
 
 
 def _tree(terms: Terms) -> QuadraticTree | PolynomialTree:
@@ -282,7 +282,3 @@ def _floor(function: PseudoBooleanFunction) -> float:
         return -np.inf
     products = function._products
     return products.constant + float(np.minimum(products.weights, 0).sum())
-
-
-def _copy(part: Any) -> Any:
-    return np.array(part) if isinstance(part, np.ndarray) else part
