@@ -239,7 +239,7 @@ class PenaltyState:
         step_size : float
             Fraction of the search that one step is.
         """
-        if self.target is None or self.strength is None or not self.calibrated:
+        if self.target is None or self.strength is None or math.isnan(self._origin):
             return
         wanted = 1 - self.target(progress)
         error = math.log(max(density, 1e-9) / max(wanted, 1e-9))

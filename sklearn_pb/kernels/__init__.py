@@ -4,21 +4,31 @@ A backend is a module with the functions ``bernoulli_thresholds``, ``bernoulli``
 ``bernoulli_weighted_sum``, ``dirichlet_thresholds``, ``coupled``,
 ``coupled_weighted_sum`` and ``weighted_rows``; all give the same draws for the same
 stream. The arithmetic of masks is in modules with ``put_masked``, ``add_masked``,
-``split_gradient`` and ``put_logistic``, which agree up to rounding; the compiled one
-also has ``put_soft_masked`` and ``step_soft_masked`` for flat numpy arrays.
+``split_gradient`` and ``put_logistic``, which agree up to rounding. `soft_layers` is
+for a soft mask over all layers of a network at once.
 """
 
 import warnings
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import torch
 
 from . import _mask_arithmetic, _numpy, _reference
 
-__all__ = ["arithmetic_for", "backend_for", "compiled_arithmetic_for"]
+if TYPE_CHECKING:
+    from ._numba_soft_pass import SoftLayers
+
+__all__ = [
+    "arithmetic_for",
+    "backend_for",
+    "compiled_arithmetic_for",
+    "soft_layers",
+]
 
 _COMPILED = (torch.float32, torch.uint8, torch.bool)
 
@@ -91,6 +101,39 @@ def compiled_arithmetic_for(*tensors: torch.Tensor) -> ModuleType | None:
         ):
             return None
     return _numba_module("_numba_masks")
+
+
+def soft_layers(
+    weights: Sequence[torch.Tensor],
+    outs: Sequence[torch.Tensor],
+    logits: torch.Tensor,
+    square: torch.Tensor,
+    values: torch.Tensor,
+) -> "SoftLayers | None":
+    """Return compiled kernels for layers of single weights under a soft mask.
+
+    Parameters
+    ----------
+    weights, outs : sequence of torch.Tensor
+        The weights of each layer, and memory for them under the mask.
+    logits, square, values : torch.Tensor of shape (d,)
+        The logits of the mask, the running mean square of their gradients, and memory
+        for the mask.
+
+    Returns
+    -------
+    layers : SoftLayers or None
+        None without numba, and unless all tensors are contiguous, of single precision,
+        on the CPU and without a gradient of their own.
+    """
+    for tensor in (*weights, *outs, logits, square, values):
+        if tensor.dtype != torch.float32 or compiled_arithmetic_for(tensor) is None:
+            return None
+    module = _numba_module("_numba_soft_pass")
+    if module is None:
+        return None
+    layers: SoftLayers = module.SoftLayers(weights, outs, logits, square, values)
+    return layers
 
 
 @lru_cache

@@ -33,23 +33,21 @@ def compiled(function: Callable[..., Any], *freedoms: str) -> Any:
     return kernel
 
 
-def in_parts(work: Callable[[int, int], Any], size: int, grain: int) -> None:
+def in_parts(work: Callable[[int, int], Any], size: int, grain: int) -> list[Any]:
     """Call ``work(start, stop)`` on ranges of whole grains that cover `size`.
 
     The calls run at once on as many threads as torch may use, fewer where a thread
     would have less than one grain; so what a range gives must not depend on the cut.
+    Returns what the calls return, in the order of the ranges.
     """
     n_threads = min(torch.get_num_threads(), size // grain)
     if n_threads <= 1:
-        work(0, size)
-        return
+        return [work(0, size)]
     step = -(-size // (n_threads * grain)) * grain
     starts = range(step, size, step)
     pool = _pool(os.getpid(), n_threads - 1)
     others = [pool.submit(work, start, min(start + step, size)) for start in starts]
-    work(0, step)
-    for other in others:
-        other.result()
+    return [work(0, step), *(other.result() for other in others)]
 
 
 @lru_cache(maxsize=1)

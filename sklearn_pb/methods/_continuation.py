@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
 from ..distributions import SOFT_STEPS, Logistic, SoftStep
 from ..schedules import ExponentialSharpness
-from ..utils import check_choice, check_number
+from ..utils import check_choice, check_number, placed
 from ._base import Function, Method, SearchSpace
 from ._logit_search import OPTIMIZERS, LogitAdam, LogitSearch, roomy_density
 from ._soft_mask import SoftMask, SoftStepNumbers
@@ -166,7 +167,8 @@ class ContinuationSearch(LogitSearch):
             self.logits.fill_(float(method.s_init))  # exact, however large it is
         self._saturation = method.saturation
         self.interval = method.interval
-        self._mask = self.probabilities()
+        self._mask = placed(self.probabilities(), 3)
+        self._soft: SoftMask | None = None
 
     @property
     def beta(self) -> float:
@@ -211,18 +213,29 @@ class ContinuationSearch(LogitSearch):
     @property
     def _limit(self) -> float:
         """What abs(s) may be."""
-        return torch.inf if self._saturation is None else self._saturation / self.beta
+        return self._limit_at(self.beta)
+
+    def _limit_at(self, beta: float) -> float:
+        return torch.inf if self._saturation is None else self._saturation / beta
 
     def soft_mask(self) -> SoftMask | None:
         """Return s, if a step of it is the usual one and none of its values is gone."""
-        optimizer = self._optimizer
-        if not isinstance(optimizer, LogitAdam) or not isinstance(self._step, Logistic):
-            return None
-        if self._gone is not None or not self.constraint.is_uniform_price:
-            return None
-        return SoftMask(
-            self.logits, optimizer.square, self._mask, self.beta, self._begin_step
-        )
+        beta = self.beta
+        if self._soft is None:
+            optimizer, is_usual = self._optimizer, isinstance(self._step, Logistic)
+            if not isinstance(optimizer, LogitAdam) or not is_usual:
+                return None
+            if self._gone is not None or not self.constraint.is_uniform_price:
+                return None
+            vectors = self.logits, optimizer.square, self._mask
+            self._soft = SoftMask(*vectors, beta, self._begin_step)
+        self._soft.sharpness = beta
+        return self._soft
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state, whose optimizer has vectors of its own."""
+        super().load_state_dict(state)
+        self._soft = None
 
     def _begin_step(
         self, slopes: Callable[[], torch.Tensor], density: Callable[[], float]
@@ -230,5 +243,6 @@ class ContinuationSearch(LogitSearch):
         price = self.constraint.uniform_price(
             slopes, density, self.progress, self._step_size
         )
-        assert isinstance(self._optimizer, LogitAdam)
-        return SoftStepNumbers(price, *self._optimizer.begin_step(), self._limit)
+        assert self._soft is not None and isinstance(self._optimizer, LogitAdam)
+        limit = self._limit_at(self._soft.sharpness)
+        return SoftStepNumbers(price, *self._optimizer.begin_step(), limit)

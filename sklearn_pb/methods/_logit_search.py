@@ -12,6 +12,7 @@ import torch
 
 from ..constraints import ConstraintRun
 from ..distributions import Direct, Parametrization
+from ..utils import placed
 from ._base import Function, Search, SearchSpace
 
 _LEAST = 1e-5  # probabilities that a constraint sets stay this far from 0 and 1
@@ -72,6 +73,7 @@ class LogitSearch(Search):
             self.logits = space.logits.to(probabilities, copy=True)
             gone = self.logits == -torch.inf
             self._gone = gone if gone.any() else None
+        self.logits = placed(self.logits, 1)
         self._optimizer: torch.optim.Optimizer
         if optimizer == "sgd":
             self._optimizer = torch.optim.SGD(
@@ -206,6 +208,8 @@ class LogitAdam(torch.optim.Adam):
         Root mean square below which gradients make smaller steps.
     """
 
+    _count: float | None = None  # of steps, where the state is behind
+
     def __init__(
         self,
         logits: torch.Tensor,
@@ -232,12 +236,37 @@ class LogitAdam(torch.optim.Adam):
             `square`; the correction for the first steps is in the latter two.
         """
         (group,) = self.param_groups
-        state = self._state()
-        count = state["step"].item() + 1
-        state["step"].fill_(count)
+        if self._count is None:
+            self._count = self._state()["step"].item()
+        self._count += 1
         smoothing = group["betas"][1]
-        correction = math.sqrt(1 - smoothing**count)
+        correction = math.sqrt(1 - smoothing**self._count)
         return smoothing, group["lr"] * correction, group["eps"] * correction
+
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
+        """Take a step."""
+        self._write_count()
+        self._count = None
+        return super().step(closure)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state, with all steps counted."""
+        self._write_count()
+        return super().state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        self._count = None
+        super().load_state_dict(state_dict)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy needs, with all steps counted."""
+        self._write_count()
+        return super().__getstate__()
+
+    def _write_count(self) -> None:
+        if self._count is not None:
+            self._state()["step"].fill_(self._count)
 
     def _state(self) -> dict[str, torch.Tensor]:
         """The state of the logits, made here as `step` makes it."""
@@ -246,7 +275,7 @@ class LogitAdam(torch.optim.Adam):
         if not state:
             state["step"] = torch.zeros((), dtype=torch.float32, device=logits.device)
             state["exp_avg"] = torch.zeros_like(logits)
-            state["exp_avg_sq"] = torch.zeros_like(logits)
+            state["exp_avg_sq"] = placed(torch.zeros_like(logits), 2)
         return state
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -31,19 +32,20 @@ class SoftStepNumbers(NamedTuple):
     limit: float
 
 
-class SoftMask(NamedTuple):
+@dataclass
+class SoftMask:
     """sigma(sharpness * logits), stepped by RMSprop with one price for all variables.
 
     A search that offers it lets a trainer work on each layer's weights, mask and logits
     in one pass over memory. The trainer puts into `values` what `Search.mask` would
     have given, and makes the step that `Search.update` would have made.
 
-    Attributes
+    Parameters
     ----------
     logits, square, values : torch.Tensor of shape (d,)
         The logits, the running mean square of their gradients, and memory for the mask.
     sharpness : float
-        At this training step.
+        At this training step; the search changes it from step to step.
     begin_step : callable
         Counts a step and returns its `SoftStepNumbers`, once `values` are known. Takes
         two callables, which give the (d,) absolute slopes of the cost by the mask

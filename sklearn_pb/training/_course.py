@@ -101,6 +101,7 @@ def go_through(
     training = run.training
     if not training.frozen and (course.epochs is None or error is not None):
         training.freeze(warn=error is None)
+        training.settle(run.net)
     return error
 
 

@@ -69,6 +69,8 @@ class MaskedModule(LendingModule):
         self._trained = [
             train_weights and name not in self.fixed for name in self.weights.names
         ]
+        pairs = zip(self.weights.parameters, self._trained, strict=True)
+        self._untrained = [parameter for parameter, trained in pairs if not trained]
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the module with its masked weights."""
@@ -104,11 +106,8 @@ class MaskedModule(LendingModule):
 
     def drop_untrained(self) -> None:
         """Drop the gradients of governed parameters that are not trained."""
-        for parameter, is_trained in zip(
-            self.weights.parameters, self._trained, strict=True
-        ):
-            if not is_trained:
-                parameter.grad = None
+        for parameter in self._untrained:
+            parameter.grad = None
 
     @contextmanager
     def trial(self, mask: torch.Tensor) -> Iterator[None]:

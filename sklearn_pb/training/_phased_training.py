@@ -13,6 +13,7 @@ from skorch.callbacks import Callback
 
 from ..exceptions import NonFiniteLossError
 from ._accelerate import Processes
+from ._constant_features import settle_constant_features
 from ._lending_module import LendingModule
 from ._phases import Phases
 
@@ -51,6 +52,7 @@ class PhasedTraining(Callback, ABC):
         self.steps_per_epoch = 0
         self.good: dict[str, Any] | None = None
         self.processes = Processes()
+        self._batch: Any = None  # the last of the epoch
 
     @property
     @abstractmethod
@@ -173,6 +175,21 @@ class PhasedTraining(Callback, ABC):
         self._step += 1
         if loss is not None and not math.isfinite(loss.item()):
             raise self._lost(net, f"{loss.item()}", self._step)
+        if self.steps_per_epoch and self._step % self.steps_per_epoch == 0:
+            self._batch = batch
+            self.settle(net)
+
+    def settle(self, net: NeuralNet) -> None:
+        """Make the network fit for evaluation, as it is by now.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            The net.
+        """
+        if self._batch is not None:
+            with self.processes.apart(net):
+                settle_constant_features(net, self._batch)
 
     def _lost(self, net: NeuralNet, loss: str, step: int) -> NonFiniteLossError:
         """The error that ends the run, once the last good state is back."""

@@ -2,6 +2,7 @@
 
 from ._checkpoint import Checkpoint, saved_label
 from ._fingerprint import fingerprint
+from ._memory import placed
 from ._percent import percent
 from ._presets import resolve_preset
 from ._random import RandomStream
@@ -17,6 +18,7 @@ __all__ = [
     "fingerprint",
     "one_thread",
     "percent",
+    "placed",
     "resolve_preset",
     "saved_label",
     "text_table",

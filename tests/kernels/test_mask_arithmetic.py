@@ -76,15 +76,14 @@ def test_the_logistic_sigmoid_is_as_good_as_torchs(compiled, sharpness):
 
 
 SHARPNESS, PRICE, SMOOTHING, RATE, EPSILON = 3.0, 2e-5, 0.9, 0.01, 1e-30
+SIZES = [300, 3, 500, 200]  # of layers whose weights lie apart; they add up to D
 
 
-def step(compiled, gradient, weight, value, logits, square, limit):
-    """One step of the logits of a soft mask, by the kernel."""
-    tensors = gradient, weight, value, logits, square
-    numbers = SHARPNESS, PRICE, SMOOTHING, RATE, EPSILON, limit
-    arrays = [compiled.flat(tensor) for tensor in tensors]
-    single = compiled.singles(numbers)
-    compiled.run(compiled.step_soft_masked, arrays, single, len(logits))
+def stepped(gradient, weight, value, logits, square, limit=8.0, sizes=SIZES):
+    """One step of the logits of a soft mask over layers, in place but for weights."""
+    weights, gradients = weight.split(sizes), list(gradient.split(sizes))
+    layers = kernels.soft_layers(weights, gradients, logits, square, value)
+    layers.step(gradients, (SHARPNESS, PRICE, SMOOTHING, RATE, EPSILON, limit))
 
 
 def test_nan_is_handed_on(compiled):
@@ -92,28 +91,41 @@ def test_nan_is_handed_on(compiled):
     out = nan.clone()
     compiled.put_logistic(out, nan, 1.0)
     assert out.isnan().all()
-    logits = torch.zeros(1)
-    step(compiled, nan, torch.ones(1), torch.ones(1) / 2, logits, torch.zeros(1), 8.0)
+    logits, one = torch.zeros(1), torch.ones(1)
+    stepped(nan, one, one / 2, logits, torch.zeros(1), sizes=[1])
     assert logits.isnan().all()
 
 
-@pytest.mark.parametrize("grain", [100, 1 << 18])
-def test_a_soft_mask_is_computed_with_its_weights(compiled, grain, monkeypatch):
-    monkeypatch.setattr(compiled, "BLOCK", 50)
-    monkeypatch.setattr(compiled, "GRAIN", grain)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    weight, logits = some(D), some(D, seed=1)
-    out, value, sums = torch.empty(D), torch.empty(D), torch.empty(-(-D // 50))
-    arrays = [compiled.flat(t) for t in (out, weight, value, sums, logits)]
-    compiled.run(compiled.put_soft_masked.py_func, arrays, [np.float32(2)], D)
+@pytest.fixture(params=[1, 3], ids=["one thread", "three threads"])
+def threads(request, monkeypatch):
+    """With few variables a thread, so that ranges begin within layers."""
+    from sklearn_pb.kernels import _numba_soft_pass
+
+    monkeypatch.setattr(torch, "get_num_threads", lambda: request.param)
+    if request.param > 1:
+        monkeypatch.setattr(_numba_soft_pass, "GRAIN", 128)
+    return request.param
+
+
+def test_a_soft_mask_is_computed_with_its_weights(threads, monkeypatch):
+    d = 3 * (1 << 12) + 77  # more than a block
+    sizes = [2, 5000, 3, d - 5005]
+    weights, logits = some(d).split(sizes), some(d, seed=1)
+    outs, value = [torch.empty(size) for size in sizes], torch.empty(d)
+    if threads > 1:
+        from sklearn_pb.kernels import _numba_soft_pass
+
+        monkeypatch.setattr(_numba_soft_pass, "GRAIN", 1 << 12)
+    layers = kernels.soft_layers(weights, outs, logits, torch.zeros(d), value)
+    layers.put(2.0)
     exact = torch.sigmoid(2 * logits.double())
     torch.testing.assert_close(value.double(), exact, rtol=3e-7, atol=1e-9)
-    torch.testing.assert_close(out, weight * value)
-    assert sums.double().sum() == pytest.approx(float(exact.sum()), rel=1e-6)
+    torch.testing.assert_close(torch.cat(outs), torch.cat(weights) * value)
+    assert layers.density() == pytest.approx(float(exact.mean()), rel=1e-6)
 
 
 @pytest.mark.parametrize("limit", [math.inf, 0.5])
-def test_a_step_is_gradient_rmsprop_and_clamp(compiled, limit):
+def test_a_step_is_gradient_rmsprop_and_clamp(threads, limit):
     logits, value, weight = some(D), MASKS["soft"], some(D, seed=6)
     gradient, square = some(D, seed=4) * 1e-4, some(D, seed=5).square() * 1e-9
     slope = gradient.double() * weight
@@ -121,11 +133,27 @@ def test_a_step_is_gradient_rmsprop_and_clamp(compiled, limit):
     mean = SMOOTHING * square.double() + (1 - SMOOTHING) * of_logits.square()
     expected = logits - RATE * of_logits / (mean.sqrt() + EPSILON)
     of_weights = gradient * value
-    step(compiled, gradient, weight, value, logits, square, limit)
+    stepped(gradient, weight, value, logits, square, limit)
     expected = expected.clamp(-limit, limit).float()
     torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(square, mean.float(), rtol=1e-5, atol=0)
     torch.testing.assert_close(gradient, of_weights)
+
+
+UNFIT = {
+    "double": torch.zeros(4, dtype=torch.float64),
+    "bytes": torch.zeros(4, dtype=torch.uint8),
+    "strided": torch.zeros(8)[::2],
+    "differentiable": torch.zeros(4, requires_grad=True),
+}
+
+
+@pytest.mark.parametrize("weight", UNFIT.values(), ids=UNFIT)
+def test_layers_of_another_kind_have_no_kernels(weight):
+    """Their memory would be taken for what it is not."""
+    vectors = [torch.zeros(4) for _ in range(3)]
+    assert kernels.soft_layers([weight], [torch.zeros(4)], *vectors) is None
+    assert kernels.soft_layers([torch.zeros(4)], [weight], *vectors) is None
 
 
 @pytest.mark.parametrize(
