@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,10 @@ estimator, default=None
     device : str, default="auto"
         Where to train; "auto" is the net's own device, or CUDA where there is one for
         a bare module.
+    n_threads : int or None, default=1
+        Threads of torch on the CPU. With a number, results are the same for every
+        `n_jobs` around the estimator; None leaves torch's own setting, which joblib
+        makes smaller in its workers. More than one is faster for large networks only.
     checkpoint : str or pathlib.Path, default=None
         A file that keeps the state of the run while `fit` goes. If it exists, `fit`
         goes on from it and ends with the same result, bit for bit, as a run that was
@@ -184,6 +188,7 @@ estimator, default=None
         "rescale": ["boolean"],
         "random_state": ["random_state"],
         "device": [str],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
         "checkpoint": [str, Path, None],
         "checkpoint_every": [
             StrOptions({"epoch"}),
@@ -211,6 +216,7 @@ estimator, default=None
         rescale: bool = False,
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
+        n_threads: int | None = 1,
         checkpoint: str | Path | None = None,
         checkpoint_every: float | str = 60.0,
         callback: Callable[[dict[str, Any]], object] | None = None,
@@ -231,6 +237,7 @@ estimator, default=None
         self.rescale = rescale
         self.random_state = random_state
         self.device = device
+        self.n_threads = n_threads
         self.checkpoint = checkpoint
         self.checkpoint_every = checkpoint_every
         self.callback = callback

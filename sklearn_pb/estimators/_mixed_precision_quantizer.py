@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +108,10 @@ around one, default=None
     device : str, default="auto"
         Where to train; "auto" is the net's own device, or CUDA where there is one for
         a bare module.
+    n_threads : int or None, default=1
+        Threads of torch on the CPU. With a number, results are the same for every
+        `n_jobs` around the estimator; None leaves torch's own setting, which joblib
+        makes smaller in its workers. More than one is faster for large networks only.
     checkpoint : str or pathlib.Path, default=None
         A file that keeps the state of the run while `fit` goes, as for `MaskPruner`. A
         pruner that is fitted first has a file of its own.
@@ -207,6 +211,7 @@ around one, default=None
         "finetune": [Interval(Real, 0, 1, closed="left")],
         "random_state": ["random_state"],
         "device": [str],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
         "checkpoint": [str, Path, None],
         "checkpoint_every": [
             StrOptions({"epoch"}),
@@ -237,6 +242,7 @@ around one, default=None
         exclude: Selectors = None,
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
+        n_threads: int | None = 1,
         checkpoint: str | Path | None = None,
         checkpoint_every: float | str = 60.0,
         callback: Callable[[dict[str, Any]], object] | None = None,
@@ -260,6 +266,7 @@ around one, default=None
         self.exclude = exclude
         self.random_state = random_state
         self.device = device
+        self.n_threads = n_threads
         self.checkpoint = checkpoint
         self.checkpoint_every = checkpoint_every
         self.callback = callback

@@ -36,11 +36,10 @@ from ..training import (
     is_regression,
     last_layer,
     representation,
-    steady_threads,
     takes_integers,
     use_accelerator,
 )
-from ..utils import RandomStream
+from ..utils import RandomStream, torch_threads
 from ._nested_parameters import NestedParameters
 
 
@@ -137,19 +136,20 @@ class NetworkEstimator(
                 "random_state=None draws another seed in each process; it must be an "
                 "integer where several of them train one network."
             )
-        output = initialize_net(net, rows.X, stream.child(0))
+        with torch_threads(self.n_threads):
+            output = initialize_net(net, rows.X, stream.child(0))
+            use_accelerator(net)
+            self._layer = last_layer(net.module_, first_rows(net.module_, rows.X))
         self._output_shape = tuple(output.shape)
-        use_accelerator(net)
-        self._layer = last_layer(net.module_, first_rows(net.module_, rows.X))
         return net
 
     def _train(self, net: Any, rows: Rows, stream: RandomStream, course: Any) -> None:
         """Train a net that has begun."""
         rows = replace(rows, y=self._match_output(net, rows.y, self._output_shape))
-        with steady_threads(net.module_):
+        with torch_threads(self.n_threads):
             self._fit_network(net, rows, stream.child(1), course)
+            features = representation(net, self._layer, rows.X[:1])
         self.estimator_ = net
-        features = representation(net, self._layer, rows.X[:1])
         self._n_features_out = features.shape[1]
 
     def _cast(self, X: np.ndarray) -> np.ndarray:
@@ -245,7 +245,7 @@ class NetworkEstimator(
         """
         X = self._check_input(X)
         if is_regression(self._network):
-            with steady_threads(self.estimator_.module_):
+            with torch_threads(self.n_threads):
                 values = self.estimator_.predict(X)
             return values.reshape(len(X)) if self._target_ndim == 1 else values
         return self.classes_[self._class_probabilities(X).argmax(axis=1)]
@@ -268,7 +268,7 @@ class NetworkEstimator(
 
     def _class_probabilities(self, X: np.ndarray) -> np.ndarray:
         """Probabilities of the classes of `fit`; outputs to spare are left out."""
-        with steady_threads(self.estimator_.module_):
+        with torch_threads(self.n_threads):
             probabilities = self.estimator_.predict_proba(X)
         probabilities = probabilities[:, : len(self.classes_)].astype(np.float64)
         return probabilities / probabilities.sum(axis=1, keepdims=True)
@@ -287,7 +287,7 @@ class NetworkEstimator(
             The inputs of the last layer with weights, flattened.
         """
         X = self._check_input(X)
-        with steady_threads(self.estimator_.module_):
+        with torch_threads(self.n_threads):
             return representation(self.estimator_, self._layer, X)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:

@@ -27,13 +27,12 @@ from ..solvers import (
     as_function,
     minimize,
 )
-from ..utils import one_thread
+from ..utils import torch_threads
 from ..utils._sklearn import HasMethods, Interval, fit_context
 from ._feature_methods import FeatureMethods
 from ._nested_parameters import NestedParameters
 
 DEFAULT_BUDGET = Budget(evaluations=2000, no_improvement=500)
-SMALL = 100_000  # variables below which threads cost more than they give
 
 
 class PBMinimizer(FeatureMethods, SelectorMixin, NestedParameters):
@@ -74,6 +73,10 @@ class PBMinimizer(FeatureMethods, SelectorMixin, NestedParameters):
         Number of independent runs, which share the budget; the best is kept.
     n_jobs : int, default=None
         How many of them run at a time; None means 1.
+    n_threads : int or None, default=1
+        Threads of torch on the CPU. With a number, results are the same for every
+        `n_jobs` around the estimator; None leaves torch's own setting, which joblib
+        makes smaller in its workers. More than one is faster for many variables only.
     checkpoint : str or pathlib.Path, default=None
         A file that keeps the state of the search; a fit that was killed goes on from
         it when `fit` is called again.
@@ -146,6 +149,7 @@ class PBMinimizer(FeatureMethods, SelectorMixin, NestedParameters):
         "initial": ["array-like", None],
         "n_restarts": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [Integral, None],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
         "checkpoint": [str, Path, None],
         "state": [RunState, None],
         "callback": [callable, None],
@@ -164,6 +168,7 @@ class PBMinimizer(FeatureMethods, SelectorMixin, NestedParameters):
         initial: Any = None,
         n_restarts: int = 1,
         n_jobs: int | None = None,
+        n_threads: int | None = 1,
         checkpoint: str | Path | None = None,
         state: RunState | None = None,
         callback: Callable[[dict[str, Any]], object] | None = None,
@@ -178,6 +183,7 @@ class PBMinimizer(FeatureMethods, SelectorMixin, NestedParameters):
         self.initial = initial
         self.n_restarts = n_restarts
         self.n_jobs = n_jobs
+        self.n_threads = n_threads
         self.checkpoint = checkpoint
         self.state = state
         self.callback = callback
@@ -213,7 +219,7 @@ class PBMinimizer(FeatureMethods, SelectorMixin, NestedParameters):
         if not self._has_function():
             function = remembered(function)
         try:
-            with one_thread(function.n_variables <= SMALL):
+            with torch_threads(self.n_threads):
                 result = minimize(
                     function,
                     method=self.method,

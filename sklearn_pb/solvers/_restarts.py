@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import torch
 from joblib import Parallel, delayed, effective_n_jobs
 from scipy.optimize import OptimizeResult
 
 from ..budget import Budget
-from ..utils import Checkpoint
+from ..utils import Checkpoint, torch_threads
 from ._begin import prepare_optimizers
 from ._channel import Channel, Line
 from ._course import Callback, RunState
@@ -126,9 +127,10 @@ class Restarts:
         """The runs of one round, for workers."""
         rounds = -(-(self.n - numbers[0]) // at_once)
         tasks = [(clerk.task(i, rounds), i, clerk.parts(i)) for i in numbers]
-        sent = time.time()
+        sent, n_threads = time.time(), torch.get_num_threads()
         return [
-            delayed(_run_elsewhere)(*task, clerk.wishes, line, sent) for task in tasks
+            delayed(_run_elsewhere)(*task, clerk.wishes, line, sent, n_threads)
+            for task in tasks
         ]
 
 
@@ -270,15 +272,21 @@ def _run_elsewhere(
     wishes: _Wishes,
     line: Line | None,
     sent: float,
+    n_threads: int,
 ) -> OptimizeResult:
-    """The same in a worker, where the time until it was free counts as well."""
+    """The same in a worker, where the time until it was free counts as well.
+
+    It has as many threads as this process, so that it gives the same bits.
+    """
     # Clocks of processes need not agree but for that of the calendar.
     waited = 0.0 if task.budget.seconds is None else max(0.0, time.time() - sent)
     task = replace(task, begun=time.perf_counter() - waited)
-    if line is None:
-        return task.run(state=None if parts is None else RunState(task.label, parts))
-    with line:
-        return _run(task, i, parts, wishes, line.tell)
+    with torch_threads(n_threads):
+        if line is None:
+            state = None if parts is None else RunState(task.label, parts)
+            return task.run(state=state)
+        with line:
+            return _run(task, i, parts, wishes, line.tell)
 
 
 def _arrive() -> None:

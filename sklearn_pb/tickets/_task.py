@@ -22,11 +22,10 @@ from ..training import (
     copied_state,
     fit_masked,
     initialize_net,
-    steady_threads,
     use_accelerator,
     with_fresh_weights,
 )
-from ..utils import RandomStream
+from ..utils import RandomStream, torch_threads
 from ._files import JobFiles
 
 RETRAINING = 0  # address of the retraining; rounds have their numbers, from 1
@@ -43,6 +42,8 @@ class TicketTask:
         The network, as of the finder.
     device : str
         Where it is trained.
+    n_threads : int or None
+        Threads of torch on the CPU; None leaves torch's own setting.
     X, y : numpy.ndarray
         Training data as the net takes it.
     sample_weight : numpy.ndarray of shape (n,) or None
@@ -73,6 +74,7 @@ class TicketTask:
 
     estimator: Any
     device: str
+    n_threads: int | None
     X: np.ndarray
     y: np.ndarray
     sample_weight: np.ndarray | None
@@ -192,7 +194,7 @@ class TicketTask:
         course = Course(file=file, verbose=max(0, int(self.verbose) - 1))
         X, y = _writable(self.X), _writable(self.y)
         stream = self.stream.child(*address, _FIT)
-        with steady_threads(net.module_):
+        with torch_threads(self.n_threads):
             fit = fit_masked(
                 net, self.layout, X, y, options, stream, self.sample_weight, course
             )
@@ -215,7 +217,7 @@ class TicketTask:
         score : float
             Higher is better.
         """
-        with steady_threads(net.module_):
+        with torch_threads(self.n_threads):
             return float(self.score(net))
 
     def open_quota(self) -> Quota:

@@ -27,7 +27,6 @@ from ._representation import last_layer, representation
 from ._sample_weight import WeightedInputs, weighted_loss
 from ._seeding import SeededDraws
 from ._stored_weights import StoredWeights, copied_state
-from ._threads import steady_threads
 
 __all__ = [
     "BatchFunction",
@@ -60,7 +59,6 @@ __all__ = [
     "last_layer",
     "representation",
     "run_label",
-    "steady_threads",
     "takes_integers",
     "use_accelerator",
     "weighted_loss",

@@ -7,7 +7,7 @@ from ._percent import percent
 from ._presets import resolve_preset
 from ._random import RandomStream
 from ._text_table import text_table
-from ._threads import one_thread
+from ._threads import torch_threads
 from ._validation import check_choice, check_number
 
 __all__ = [
@@ -16,10 +16,10 @@ __all__ = [
     "check_choice",
     "check_number",
     "fingerprint",
-    "one_thread",
     "percent",
     "placed",
     "resolve_preset",
     "saved_label",
     "text_table",
+    "torch_threads",
 ]

@@ -1,4 +1,4 @@
-"""One thread for small work: faster, and the same bits for any n_jobs."""
+"""How many threads torch computes with: the same bits for any n_jobs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _outer_threads = 1
 
 
 @contextmanager
-def one_thread(wanted: bool) -> Iterator[None]:
-    """Let torch compute with one thread, if that is wanted.
+def torch_threads(number: int | None) -> Iterator[None]:
+    """Let torch compute with so many threads on the CPU.
 
     The number of threads changes the order of floating point sums. joblib gives its
     workers other numbers of threads than the main process has, so without this a
@@ -23,8 +23,8 @@ def one_thread(wanted: bool) -> Iterator[None]:
 
     Parameters
     ----------
-    wanted : bool
-        False leaves torch's setting alone.
+    number : int or None
+        How many; None leaves torch's setting alone.
 
     Returns
     -------
@@ -32,14 +32,14 @@ def one_thread(wanted: bool) -> Iterator[None]:
         For a with statement.
     """
     global _inside, _outer_threads
-    if not wanted:
+    if number is None:
         yield
         return
     with _lock:  # estimators may run side by side in threads
         if _inside == 0:
             _outer_threads = torch.get_num_threads()
         _inside += 1
-        torch.set_num_threads(1)
+        torch.set_num_threads(number)
     try:
         yield
     finally:
