@@ -1,4 +1,4 @@
-"""The table and the pictures of a contest, from the files of its runs.
+"""The tables and the pictures of a contest, from the files of its runs.
 
 python summary.py --work-dir RUNS --data fashion_mnist --name pruning_fashion_mnist
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -20,6 +21,7 @@ from reporting import RESULTS, write_table
 
 Row = dict[str, Any]
 
+WITHIN = 2.0  # points of accuracy, as in table 4.1 of Savarese (2025)
 TITLES = {
     "cut": "cut by a criterion",
     "learned": "learned by a slope",
@@ -28,7 +30,7 @@ TITLES = {
 
 
 def main() -> None:
-    """Write results/NAME.csv and results/NAME_NETWORK.png."""
+    """Write results/NAME.csv, NAME_most_zeros.csv and NAME_NETWORK.png."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -40,8 +42,12 @@ def main() -> None:
     folders = [folder for folder in folders if folder.is_dir()]
     rows = [row for folder in folders for row in table(folder)]
     print(write_table(options.name, rows))
-    for folder in folders:
-        ours = [row for row in rows if row["network"] == folder.name]
+    by_network = [
+        [row for row in rows if row["network"] == folder.name] for folder in folders
+    ]
+    limits = [row for ours in by_network for row in most_zeros(ours)]
+    print(write_table(f"{options.name}_most_zeros", limits))
+    for ours in by_network:
         print(draw(ours, options.name))
 
 
@@ -83,13 +89,55 @@ def _rows(network: str, name: str, path: Path) -> list[Row]:
     return rows
 
 
+def most_zeros(rows: list[Row]) -> list[Row]:
+    """The most zeros within `WITHIN` points of the dense network, for each method.
+
+    Between two sparsities the loss is taken to be linear in the logarithm of the
+    density; "<" and ">" say that the limit lies outside of what was run.
+    """
+    lines = _lines(rows)
+    dense = lines.pop("dense")[0]["accuracy_mean"]
+    limits = []
+    for method, points in lines.items():
+        losses = [dense - point["accuracy_mean"] for point in points]
+        densities = [1 - point["sparsity"] for point in points]
+        limits.append(
+            {
+                "network": points[0]["network"],
+                "method": method,
+                "most_zeros": _limit(densities, losses),
+                "lowest_run": points[0]["sparsity"],
+                "highest_run": points[-1]["sparsity"],
+            }
+        )
+    return limits
+
+
+def _limit(densities: list[float], losses: list[float]) -> str:
+    """Where a line of losses first passes `WITHIN`."""
+    if losses[0] > WITHIN:
+        return f"<{1 - densities[0]:.3g}"
+    for i in range(1, len(losses)):
+        if losses[i] > WITHIN:
+            share = (WITHIN - losses[i - 1]) / (losses[i] - losses[i - 1])
+            steps = math.log(densities[i] / densities[i - 1])
+            return f"{1 - densities[i - 1] * math.exp(share * steps):.3f}"
+    return f">{1 - densities[-1]:.3g}"
+
+
+def _lines(rows: list[Row]) -> dict[str, list[Row]]:
+    """The rows of each method."""
+    lines: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        lines[row["method"]].append(row)
+    return lines
+
+
 def draw(rows: list[Row], name: str) -> Path:
     """Draw what each method loses against its density, a panel a family."""
     import matplotlib.pyplot as plt
 
-    lines: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        lines[row["method"]].append(row)
+    lines = _lines(rows)
     dense = lines.pop("dense")[0]
     fig, axes = plt.subplots(1, 3, figsize=(13, 6), sharey=True, layout="constrained")
     for family, ax in zip(FAMILIES, axes, strict=True):

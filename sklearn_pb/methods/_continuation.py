@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -41,9 +42,9 @@ class Continuation(Method):
         Training steps of the weights for one step of s. 2 saves about half of what the
         mask costs, where weights are many and batches small.
     saturation : float or None, default=8.0
-        The parameters are kept where ``|beta s| <= saturation``, so that no mask value
-        loses its gradient before the search ends; None follows the source to the
-        letter.
+        The mask is kept where the logistic sigmoid is for ``|beta s| <= saturation``,
+        whatever the soft step, so that no mask value loses its gradient before the
+        search ends; None follows the source to the letter.
     sharpness : callable or None, default=None
         Another schedule of beta: maps the progress in [0, 1] to a number greater than
         0. See `sklearn_pb.schedules`.
@@ -165,7 +166,10 @@ class ContinuationSearch(LogitSearch):
         roomy = roomy_density(initial, space.sparsity)
         if roomy == initial and space.starts_cold:
             self.logits.fill_(float(method.s_init))  # exact, however large it is
-        self._saturation = method.saturation
+        self._reach = math.inf  # of beta s
+        if method.saturation is not None:
+            least = torch.tensor(-method.saturation, dtype=torch.float64).sigmoid()
+            self._reach = -float(self._step.logits(least))
         self.interval = method.interval
         self._mask = placed(self.probabilities(), 3)
         self._soft: SoftMask | None = None
@@ -206,17 +210,10 @@ class ContinuationSearch(LogitSearch):
     def update(self, function: Function | None, slope: torch.Tensor | None) -> None:
         """Take one optimizer step on s, then keep it where its gradient lives."""
         super().update(function, slope)
-        if self._saturation is not None:
-            self.logits.clamp_(-self._limit, self._limit)
+        if self._reach < math.inf:
+            limit = self._reach / self.beta
+            self.logits.clamp_(-limit, limit)
             self._keep_gone()
-
-    @property
-    def _limit(self) -> float:
-        """What abs(s) may be."""
-        return self._limit_at(self.beta)
-
-    def _limit_at(self, beta: float) -> float:
-        return torch.inf if self._saturation is None else self._saturation / beta
 
     def soft_mask(self) -> SoftMask | None:
         """Return s, if a step of it is the usual one and none of its values is gone."""
@@ -244,5 +241,5 @@ class ContinuationSearch(LogitSearch):
             slopes, density, self.progress, self._step_size
         )
         assert self._soft is not None and isinstance(self._optimizer, LogitAdam)
-        limit = self._limit_at(self._soft.sharpness)
+        limit = self._reach / self._soft.sharpness
         return SoftStepNumbers(price, *self._optimizer.begin_step(), limit)

@@ -63,6 +63,22 @@ def test_the_logits_stay_where_their_gradient_lives():
     assert torch.equal(kept.harden(), free.harden())
 
 
+@pytest.mark.parametrize("soft_step", SOFT_STEPS)
+def test_every_soft_step_keeps_its_mask_as_far_from_its_ends(soft_step):
+    """Near enough for 99 % zeros, and where single precision still has a slope."""
+    space = SearchSpace(2, RandomStream(0))
+    search = Continuation(soft_step=soft_step, learning_rate=1.0).start(space)
+    least = torch.sigmoid(torch.tensor(-8.0))
+    for step in range(2000):
+        search.advance(step / 1999)
+        search.mask()
+        search.update(None, torch.tensor([1.0, -1.0]))
+    torch.testing.assert_close(search.mask()[0], least, rtol=1e-2, atol=0)
+    torch.testing.assert_close(1 - search.mask()[1], least, rtol=1e-2, atol=0)
+    slope = search._gradient(None, torch.ones(2))
+    assert (slope > 0).all()
+
+
 def test_room_to_prune_is_left_for_a_low_sparsity():
     assert start(10, sparsity=0.2).density() == pytest.approx(0.9)
     assert start(10, sparsity=0.9).density() == pytest.approx(0.5)

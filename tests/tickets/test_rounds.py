@@ -99,6 +99,7 @@ def make_task(estimator=None, **changes):
     settings = {
         "estimator": estimator,
         "device": "cpu",
+        "n_threads": 1,
         "X": X,
         "y": (X[:, 0] > 0).astype(np.int64) + (X[:, 1] > 0),
         "sample_weight": None,
