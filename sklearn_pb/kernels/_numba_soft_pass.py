@@ -147,7 +147,8 @@ class SoftLayers:
     ----------
     weights, outs : sequence of torch.Tensor
         The weights of each layer, and memory for them under the mask: contiguous, as
-        many as the layer has variables. Where they lie is what is kept.
+        many as the layer has variables. They are kept, so that nothing else gets their
+        memory.
     logits, square, values : torch.Tensor of shape (d,)
         The logits of the mask, the running mean square of their gradients, and memory
         for the mask.
@@ -163,6 +164,7 @@ class SoftLayers:
     ) -> None:
         ends = np.cumsum([0, *(weight.numel() for weight in weights)], dtype=np.int64)
         self._size, self._total = int(ends[-1]), 0.0
+        self._kept = [*weights, *outs]
         layers = _addresses(weights), ends
         mask, of_mask = values.numpy(), logits.numpy()
         self._put_arrays = _addresses(outs), *layers, mask, of_mask

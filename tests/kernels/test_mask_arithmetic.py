@@ -181,3 +181,13 @@ def test_exponential_and_logarithm_to_the_last_bits():
     y = np.concatenate([np.exp(x), np.linspace(0.5, 2, 2_000), [1.0]])
     ours = np.array([logarithm(value) for value in y])
     np.testing.assert_allclose(ours, np.log(y), rtol=5e-16, atol=0)
+
+
+def test_memory_of_layers_is_kept_for_them():
+    """They know addresses only; nothing else may lie there."""
+    vectors = some(4), torch.zeros(4), torch.zeros(4)
+    layers = kernels.soft_layers([some(2), some(2)], [some(2), some(2)], *vectors)
+    assert len({tensor.data_ptr() for tensor in layers._kept}) == 4
+    layers.put(1.0)
+    for weight, out in zip(layers._kept[:2], layers._kept[2:], strict=True):
+        assert out.isfinite().all() and not torch.equal(weight, out)
