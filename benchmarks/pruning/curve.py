@@ -1,8 +1,9 @@
-"""Where ARMS passes the one-shot cut, and what it lacks where it does not.
+"""Where ARMS and ProbMask pass the one-shot cut, and what they lack where they do not.
 
-It is followed over the samples, the epochs and the learning rate of its mask, and with
-few variables, channels in place of weights. One-shot cuts of magnitudes stand beside
-it, with ProbMask. A row is written when a run ends, so that a killed study goes on.
+ARMS is followed over the samples, the epochs and the learning rate of its mask, and
+with few variables, channels in place of weights; ProbMask over epochs, its last
+temperature, the learning rate of its mask and the share of fine-tuning. One-shot cuts of
+magnitudes stand beside them. A row is written when a run ends, so that a killed study goes on.
 
     python curve.py --data fashion_mnist --data-home DIR --work-dir RUNS
 """
@@ -25,6 +26,7 @@ from reporting import write_table
 from sklearn_pb import MaskPruner
 from sklearn_pb.exceptions import SparsityWarning
 from sklearn_pb.methods import resolve_method
+from sklearn_pb.schedules import LinearTemperature
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Point:
         A preset.
     settings : dict
         Parameters of the pruner; those that are not named are its defaults.
+        `final_temperature` is that of the method's linear schedule.
     epochs : int
         How long it trains.
     seeds : int
@@ -72,8 +75,9 @@ def _arms(n_samples: int, rate: float, lr: float = 1e-3, **more: Any) -> dict[st
     }
 
 
-def _prob_mask(rate: float, lr: float = 3e-3) -> dict[str, Any]:
-    return {"sparsity": 0.98, "estimator__lr": lr, "method__learning_rate": rate}
+def _prob_mask(rate: float, lr: float = 3e-3, **more: Any) -> dict[str, Any]:
+    settings = {"sparsity": 0.98, "estimator__lr": lr, "method__learning_rate": rate}
+    return {**settings, **more}
 
 
 def points() -> Iterator[Point]:
@@ -87,6 +91,14 @@ def points() -> Iterator[Point]:
     yield Point("epochs", "probmask", _prob_mask(0.03), seeds=3)
     yield Point("epochs", "magnitude", _one_shot(), epochs=24, seeds=3)
     yield Point("epochs", "probmask", _prob_mask(0.03), epochs=24, seeds=3)
+    for last in (0.1, 0.3, 0.66):
+        warmer = _prob_mask(0.03, final_temperature=last)
+        yield Point("temperature", "probmask", warmer, seeds=3)
+    for rate in (0.01, 0.1, 0.3):
+        yield Point("rate", "probmask", _prob_mask(rate), seeds=3)
+    for share in (0.4, 0.6):
+        tuned = _prob_mask(0.03, finetune=share)
+        yield Point("fine-tuning", "probmask", tuned, seeds=3)
     for n_samples, epochs, *rates in (
         (4, 8, 0.003, 0.01, 0.03, 0.1, 0.3),
         (4, 24, 0.1),
@@ -143,7 +155,11 @@ def run(
         method=resolve_method(point.method),
         random_state=seed,
     )
-    pruner.set_params(**point.settings).fit(*train)
+    settings = dict(point.settings)
+    if "final_temperature" in settings:
+        schedule = LinearTemperature(final=settings.pop("final_temperature"))
+        settings["method__temperature"] = schedule
+    pruner.set_params(**settings).fit(*train)
     return {"accuracy": round(pruner.score(*test), 4)}
 
 
