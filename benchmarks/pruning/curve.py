@@ -2,8 +2,9 @@
 
 ARMS is followed over the samples, the epochs and the learning rate of its mask, and
 with few variables, channels in place of weights; ProbMask over epochs, its last
-temperature, the learning rate of its mask and the share of fine-tuning. One-shot cuts of
-magnitudes stand beside them. A row is written when a run ends, so that a killed study goes on.
+temperature, the learning rate of its mask and the share of fine-tuning. One-shot cuts
+of magnitudes stand beside them. A row is written when a run ends, so that a killed
+study goes on.
 
     python curve.py --data fashion_mnist --data-home DIR --work-dir RUNS
 """
