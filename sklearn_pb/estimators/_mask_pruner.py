@@ -28,6 +28,7 @@ from ..training import (
     Course,
     MaskedFit,
     MaskingOptions,
+    first_rows,
     fit_masked,
     run_label,
 )
@@ -41,7 +42,7 @@ from ._first_stage import (
     take_weights,
     trained_before,
 )
-from ._network_estimator import NetworkEstimator, Rows, first_rows
+from ._network_estimator import NetworkEstimator, Rows
 from ._pruner_runs import check_same_run, open_run_file, run_settings
 
 

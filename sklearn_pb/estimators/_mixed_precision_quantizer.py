@@ -21,7 +21,7 @@ from ..quantizers import (
 )
 from ..quantizers._precision_groups import GRANULARITIES
 from ..quantizers._scales import SCALES
-from ..training import Course, QuantizingOptions, fit_quantized
+from ..training import Course, QuantizingOptions, first_rows, fit_quantized
 from ..utils import RandomStream
 from ..utils._sklearn import HasMethods, Interval, StrOptions, fit_context
 from ._byte_target import for_codes
@@ -39,7 +39,7 @@ from ._first_stage import (
     network_within,
     take_weights,
 )
-from ._network_estimator import NetworkEstimator, Rows, first_rows
+from ._network_estimator import NetworkEstimator, Rows
 from ._pruner_runs import open_run_file
 from ._quantized_network import QuantizedNetwork
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import (
@@ -24,13 +23,13 @@ from sklearn.utils.validation import (
     check_is_fitted,
     validate_data,
 )
-from torch import nn
 
 from ..training import (
     Processes,
     build_accelerator,
     build_net,
     check_estimator_parameter,
+    first_rows,
     initialize_net,
     is_binary_net,
     is_regression,
@@ -345,9 +344,3 @@ def _check_sample_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray:
     if not weight.any():
         raise ValueError("sample_weight is zero for every row; some must be positive.")
     return weight
-
-
-def first_rows(module: nn.Module, X: np.ndarray) -> torch.Tensor:
-    """Two rows where the network is."""
-    parameter = next(module.parameters(), torch.empty(0))
-    return torch.as_tensor(X[:2]).to(parameter.device)

@@ -30,12 +30,13 @@ from ..tickets import (
     find_tickets,
     preference,
 )
+from ..training import first_rows
 from ..utils import RandomStream
 from ..utils._sklearn import Interval, StrOptions, fit_context
 from ._check_finder import check_finder, check_task
 from ._finder_runs import open_job_files
 from ._held_rows import HeldRows, given_rows, put_aside
-from ._network_estimator import NetworkEstimator, Rows, first_rows
+from ._network_estimator import NetworkEstimator, Rows
 from ._transferred_ticket import TransferredTicket
 
 _SPLIT = 1 << 40  # address that no seed has

@@ -25,7 +25,7 @@ from ._new_task import NewTask
 
 CONTROLS = ("reshuffled", "random", "dense")
 _SHUFFLES = {"reshuffled": "layer", "random": "global"}
-_COMMON = ("device", "verbose")
+_COMMON = ("device", "n_threads", "verbose")
 _INHERITED = (*_COMMON, "granularity", "count", "include", "exclude", "rescale")
 
 

@@ -30,6 +30,7 @@ class TransferredTicket:
     include: Selectors
     exclude: Selectors
     device: str
+    n_threads: int | None
     ticket_: Ticket
     _seed: int
 
@@ -99,6 +100,7 @@ class TransferredTicket:
             exclude=self.exclude,
             random_state=stream.child(1).key >> 32,  # scikit-learn takes 32 bits
             device=self.device,
+            n_threads=self.n_threads,
         )
         return pruner.fit(X, y)
 

@@ -123,10 +123,16 @@ def soft_layers(
     Returns
     -------
     layers : SoftLayers or None
-        None without numba, and unless all tensors are contiguous, of single precision,
-        on the CPU and without a gradient of their own.
+        None without numba, and unless sizes agree and all tensors are contiguous, of
+        single precision, on the CPU and without a gradient of their own.
     """
-    for tensor in (*weights, *outs, logits, square, values):
+    sizes = [weight.numel() for weight in weights]
+    vectors = logits, square, values
+    if sizes != [out.numel() for out in outs]:
+        return None
+    if any(vector.numel() != sum(sizes) for vector in vectors):
+        return None
+    for tensor in (*weights, *outs, *vectors):
         if tensor.dtype != torch.float32 or compiled_arithmetic_for(tensor) is None:
             return None
     module = _numba_module("_numba_soft_pass")

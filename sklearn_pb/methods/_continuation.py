@@ -18,6 +18,8 @@ from ._soft_mask import SoftMask, SoftStepNumbers
 # Without a saturation, gradients of settled values fade; smaller ones than this are
 # left to fade, as rounding is all that is left of them.
 _FADED = 1e-12
+_NEAREST = 1e-6  # to 0 and 1 that a soft step has a slope in single precision
+_FARTHEST = 1e30  # what single precision can be clamped to
 
 
 class Continuation(Method):
@@ -131,6 +133,17 @@ class Continuation(Method):
         return ContinuationSearch(space, self)
 
 
+def _reach(step: SoftStep, saturation: float | None) -> float:
+    """Where a soft step is as far from 1 as the sigmoid is at the saturation."""
+    if saturation is None:
+        return math.inf
+    if isinstance(step, Logistic):
+        return float(saturation)
+    distance = max(1 / (1 + math.exp(min(saturation, 50.0))), _NEAREST)
+    least = torch.tensor(distance, dtype=torch.float64)
+    return min(-float(step.logits(least)), _FARTHEST)
+
+
 class ContinuationSearch(LogitSearch):
     """A run of `Continuation`.
 
@@ -166,10 +179,7 @@ class ContinuationSearch(LogitSearch):
         roomy = roomy_density(initial, space.sparsity)
         if roomy == initial and space.starts_cold:
             self.logits.fill_(float(method.s_init))  # exact, however large it is
-        self._reach = math.inf  # of beta s
-        if method.saturation is not None:
-            least = torch.tensor(-method.saturation, dtype=torch.float64).sigmoid()
-            self._reach = -float(self._step.logits(least))
+        self._reach = _reach(self._step, method.saturation)  # of beta s
         self.interval = method.interval
         self._mask = placed(self.probabilities(), 3)
         self._soft: SoftMask | None = None

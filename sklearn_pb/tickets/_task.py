@@ -118,7 +118,8 @@ class TicketTask:
         )
         net.set_params(verbose=0)
         build_accelerator(net)
-        initialize_net(net, self.X[:2].copy(), stream)  # it may be read-only
+        with torch_threads(self.n_threads):
+            initialize_net(net, self.X[:2].copy(), stream)  # it may be read-only
         use_accelerator(net)
         return net
 

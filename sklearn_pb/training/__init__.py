@@ -23,7 +23,7 @@ from ._networks import (
     takes_integers,
 )
 from ._phases import Phases
-from ._representation import last_layer, representation
+from ._representation import first_rows, last_layer, representation
 from ._sample_weight import WeightedInputs, weighted_loss
 from ._seeding import SeededDraws
 from ._stored_weights import StoredWeights, copied_state
@@ -50,6 +50,7 @@ __all__ = [
     "check_estimator_parameter",
     "copied_state",
     "default_sizes",
+    "first_rows",
     "fit_masked",
     "fit_quantized",
     "forgets_weights",

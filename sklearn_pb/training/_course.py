@@ -18,6 +18,7 @@ from ..utils import RandomStream
 from ._accelerate import Processes
 from ._checkpoint_batches import passing_over
 from ._checkpoint_run import RunFile, RunKeeper, TrainingRun, epochs_done
+from ._empty_channels import settle_empty_channels
 from ._lending_module import LendingModule
 from ._progress import Hook, Report
 from ._seeding import SeededDraws
@@ -101,7 +102,6 @@ def go_through(
     training = run.training
     if not training.frozen and (course.epochs is None or error is not None):
         training.freeze(warn=error is None)
-        training.settle(run.net)
     return error
 
 
@@ -127,8 +127,15 @@ def bake(run: TrainingRun, *, whole: bool) -> dict[str, Any]:
     else:
         state = training.state_dict()
         weights = [p.detach().clone() for p in training.network.weights.parameters]
-    paused = {"weights": weights, "training": deepcopy(state), "draws": run.draws()}
+    means = [norm.running_mean.clone() for _, norm in training.normalized]
+    paused = {
+        "weights": weights,
+        "means": means,
+        "training": deepcopy(state),
+        "draws": run.draws(),
+    }
     training.bake()
+    settle_empty_channels(training.normalized)
     run.processes.share_buffers(training.network.module)
     return paused
 
@@ -164,6 +171,10 @@ def _where_to_begin(run: TrainingRun, course: Course) -> dict[str, Any] | None:
         with torch.no_grad():
             for parameter, weight in zip(parameters, weights, strict=True):
                 parameter.copy_(weight)
+            for (_, norm), mean in zip(
+                run.training.normalized, course.paused["means"], strict=True
+            ):
+                norm.running_mean.copy_(mean)
     run.training.load_state_dict(course.paused["training"])
     run.load_draws(course.paused["draws"])
     return run.state()

@@ -21,9 +21,11 @@ from ..utils import RandomStream
 from ._accelerate import Processes
 from ._checkpoint_run import TrainingRun, is_finished
 from ._course import Course, bake, go_through, seed_layers, slopes_everywhere
+from ._empty_channels import normalized_layers
 from ._mask_training import MaskTraining
 from ._masked_module import MaskedModule
 from ._progress import epoch_record
+from ._representation import first_rows
 from ._sample_weight import weighted_loss
 from ._stored_weights import copied_state
 
@@ -161,6 +163,7 @@ def fit_masked(
         if not options.train_weights:
             stack.enter_context(_frozen_others(module, layout))
         training = _begin(net, module, layout, options, stream, course.paused)
+        training.normalized = normalized_layers(module, first_rows(module, X))
         masked, processes = training.masked, training.processes
         run = TrainingRun(net, training, list(net.callbacks_), processes)
         stack.enter_context(slopes_everywhere(layout.parameters(module)))

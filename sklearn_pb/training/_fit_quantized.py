@@ -31,9 +31,11 @@ from ..utils import RandomStream
 from ._accelerate import Processes
 from ._checkpoint_run import TrainingRun
 from ._course import Course, bake, go_through, seed_layers, slopes_everywhere
+from ._empty_channels import normalized_layers
 from ._progress import epoch_record
 from ._quantized_module import QuantizedModule
 from ._quantized_training import QuantizedTraining
+from ._representation import first_rows
 from ._sample_weight import weighted_loss
 
 _SEARCH, _LAYERS, _ACTIVATIONS = 2, 3, 4  # addresses below the run's stream
@@ -144,6 +146,7 @@ def fit_quantized(
             training.activations = _activations(
                 module, options.activations, X, stream.child(_ACTIVATIONS)
             )
+        training.normalized = normalized_layers(module, first_rows(module, X))
         quantized, processes = training.quantized, training.processes
         run = TrainingRun(net, training, list(net.callbacks_), processes)
         stack.enter_context(slopes_everywhere(quantized.weights.parameters))

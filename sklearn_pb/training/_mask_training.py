@@ -197,6 +197,14 @@ class MaskTraining(PhasedTraining):
             return torch.ones(layout.n_variables, device=like.device)
         return self.search.harden().to(self.search.space.dtype)
 
+    def settle(self) -> None:
+        """Make batch norms fit for evaluation under the final mask."""
+        assert self.masked.mask is not None
+        with torch.no_grad():
+            self.masked.lend()
+            super().settle()
+            self.masked.weights.take_back()
+
     def bake(self) -> None:
         """Write the hardened mask into the weights."""
         self.masked.mask = self.hardened()

@@ -13,7 +13,7 @@ from skorch.callbacks import Callback
 
 from ..exceptions import NonFiniteLossError
 from ._accelerate import Processes
-from ._constant_features import settle_constant_features
+from ._empty_channels import NormalizedLayer, settle_empty_channels
 from ._lending_module import LendingModule
 from ._phases import Phases
 
@@ -40,6 +40,8 @@ class PhasedTraining(Callback, ABC):
         The state at the start of the epoch, for when the loss is not finite.
     processes : Processes
         All that train this network together; this one alone, if nobody says otherwise.
+    normalized : list of NormalizedLayer
+        Layers before batch norm, whose channels may lose all their weights.
     """
 
     def __init__(self, network: LendingModule, warmup: float, finetune: float) -> None:
@@ -52,7 +54,7 @@ class PhasedTraining(Callback, ABC):
         self.steps_per_epoch = 0
         self.good: dict[str, Any] | None = None
         self.processes = Processes()
-        self._batch: Any = None  # the last of the epoch
+        self.normalized: list[NormalizedLayer] = []
 
     @property
     @abstractmethod
@@ -175,21 +177,13 @@ class PhasedTraining(Callback, ABC):
         self._step += 1
         if loss is not None and not math.isfinite(loss.item()):
             raise self._lost(net, f"{loss.item()}", self._step)
-        if self.steps_per_epoch and self._step % self.steps_per_epoch == 0:
-            self._batch = batch
-            self.settle(net)
+        ends_epoch = self.steps_per_epoch and self._step % self.steps_per_epoch == 0
+        if self.frozen and ends_epoch:  # validation comes next
+            self.settle()
 
-    def settle(self, net: NeuralNet) -> None:
-        """Make the network fit for evaluation, as it is by now.
-
-        Parameters
-        ----------
-        net : skorch.NeuralNet
-            The net.
-        """
-        if self._batch is not None:
-            with self.processes.apart(net):
-                settle_constant_features(net, self._batch)
+    def settle(self) -> None:
+        """Make batch norms fit for evaluation with what is final by now."""
+        settle_empty_channels(self.normalized)
 
     def _lost(self, net: NeuralNet, loss: str, step: int) -> NonFiniteLossError:
         """The error that ends the run, once the last good state is back."""

@@ -40,6 +40,25 @@ def last_layer(module: nn.Module, X: torch.Tensor) -> str:
     return reached[-1] if reached else ""
 
 
+def first_rows(module: nn.Module, X: np.ndarray) -> torch.Tensor:
+    """Return two rows where a network is.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network.
+    X : numpy.ndarray of shape (n, ...)
+        The inputs.
+
+    Returns
+    -------
+    rows : torch.Tensor
+        The first two.
+    """
+    parameter = next(module.parameters(), torch.empty(0))
+    return torch.as_tensor(X[:2]).to(parameter.device)
+
+
 def representation(net: NeuralNet, layer: str, X: Any) -> np.ndarray:
     """Return what a layer is given for each row.
 

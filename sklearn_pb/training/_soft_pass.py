@@ -84,8 +84,8 @@ class SoftPass:
             return False
         gradients = []
         for parameter in weights.parameters:
-            gradient = parameter.grad  # of the weights' type, if it is dense
-            if gradient is None or gradient.is_sparse or not gradient.is_contiguous():
+            gradient = parameter.grad
+            if gradient is None or not _fits(gradient):
                 return False
             gradients.append(gradient)
         weights.take_back()
@@ -144,3 +144,11 @@ class _Run:
             self.layers = soft_layers(weights, out, *self._vectors)
         assert self.layers is not None
         self.layers.put(sharpness)
+
+
+def _fits(gradient: torch.Tensor) -> bool:
+    """Whether the kernels, which see an address only, may work on a gradient."""
+    if gradient.is_sparse or not gradient.is_contiguous():
+        return False
+    fits = gradient.dtype is torch.float32 and gradient.is_cpu
+    return fits and not gradient.requires_grad

@@ -36,14 +36,15 @@ def torch_threads(number: int | None) -> Iterator[None]:
         yield
         return
     with _lock:  # estimators may run side by side in threads
+        before = torch.get_num_threads()  # of this thread
         if _inside == 0:
-            _outer_threads = torch.get_num_threads()
+            _outer_threads = before
         _inside += 1
-        torch.set_num_threads(number)
     try:
+        torch.set_num_threads(number)
         yield
     finally:
         with _lock:
             _inside -= 1
-            if _inside == 0:
-                torch.set_num_threads(_outer_threads)
+            # A thread that has begun meanwhile took its number from another one.
+            torch.set_num_threads(before if _inside else _outer_threads)

@@ -1,5 +1,6 @@
 """How many threads torch has while an estimator computes."""
 
+import threading
 from typing import ClassVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from sklearn_pb import (
     PBMinimizer,
     SparseTicketFinder,
 )
+from sklearn_pb.utils import torch_threads
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(128, 300)).astype(np.float32)
@@ -122,3 +124,34 @@ def test_large_networks_do_not_depend_on_n_jobs_either(two_threads):
 def test_another_number_is_refused(wrong):
     with pytest.raises(ValueError, match="n_threads"):
         MaskPruner(net(), n_threads=wrong).fit(X, Y)
+
+
+def test_each_context_puts_back_what_it_found(two_threads):
+    with torch_threads(1):
+        with torch_threads(3):
+            assert torch.get_num_threads() == 3
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 2
+    with pytest.raises(RuntimeError), torch_threads(0):
+        pass
+    with torch_threads(1):
+        pass
+    assert torch.get_num_threads() == 2
+
+
+def test_contexts_of_threads_that_overlap(two_threads):
+    inside, leave = threading.Event(), threading.Event()
+
+    def other():
+        with torch_threads(1):
+            inside.set()
+            leave.wait(10)
+
+    thread = threading.Thread(target=other)
+    with torch_threads(1):
+        thread.start()
+        assert inside.wait(10)
+    assert torch.get_num_threads() == 2
+    leave.set()
+    thread.join()
+    assert torch.get_num_threads() == 2

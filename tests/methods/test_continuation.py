@@ -79,6 +79,19 @@ def test_every_soft_step_keeps_its_mask_as_far_from_its_ends(soft_step):
     assert (slope > 0).all()
 
 
+@pytest.mark.parametrize("saturation", [1e-3, 50.0, 1000.0])
+@pytest.mark.parametrize("soft_step", [*SOFT_STEPS, Algebraic(0.1)], ids=str)
+def test_any_saturation_can_be_kept(soft_step, saturation):
+    search = start(2, soft_step=soft_step, saturation=saturation, learning_rate=1.0)
+    for step in range(20):
+        search.advance(step / 19)
+        search.mask()
+        search.update(None, torch.tensor([1.0, -1.0]))
+    assert search.logits.isfinite().all() and search.mask().isfinite().all()
+    if saturation < 1:
+        assert (search.mask() - 0.5).abs().max() < 1e-3
+
+
 def test_room_to_prune_is_left_for_a_low_sparsity():
     assert start(10, sparsity=0.2).density() == pytest.approx(0.9)
     assert start(10, sparsity=0.9).density() == pytest.approx(0.5)

@@ -160,3 +160,18 @@ def test_copies_have_views_of_their_own():
         copy.lend()
         assert all((p == 1.5).all() for p in copy.weights.parameters)
         copy.weights.take_back()
+
+
+@pytest.mark.parametrize(
+    "gradient",
+    [
+        torch.zeros(4, dtype=torch.float64),
+        torch.zeros(4, dtype=torch.bfloat16),
+        torch.zeros(8)[::2],
+        torch.zeros(4).to_sparse(),
+    ],
+    ids=["double", "half", "strided", "sparse"],
+)
+def test_gradients_of_another_kind_are_left_to_the_search(gradient):
+    """The kernels would take what lies at their address for something else."""
+    assert not _soft_pass._fits(gradient)
