@@ -106,7 +106,6 @@ def points() -> Iterator[Point]:
         (16, 8, 0.1, 0.3),
         (16, 24, 0.1, 0.3),
         (64, 8, 0.1),
-        (64, 24, 0.1),
     ):
         for rate in rates:
             yield Point("samples", "arms", _arms(n_samples, rate), epochs)
