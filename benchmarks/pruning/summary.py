@@ -150,10 +150,10 @@ def draw(rows: list[Row], name: str) -> Path:
         ax.axhline(0, color="0.3", lw=1)
         ax.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3)
     axes[0].set_yscale("symlog", linthresh=1)  # so that none is out of sight
-    ticks = [-1, 0, 1, 2, 5, 10, 20, 50]
+    ticks = [-2, -1, 0, 1, 2, 5, 10, 20, 50]
     axes[0].set_yticks(ticks, [str(tick) for tick in ticks])
     axes[0].set(ylabel="points of accuracy below the dense network")
-    axes[0].set_ylim(80, -1)
+    axes[0].set_ylim(80, -2)
     network = dense["network"]
     fig.suptitle(f"{network}: dense {dense['accuracy_mean']:.1f} % right", fontsize=10)
     path = RESULTS / f"{name}_{network}.png"
