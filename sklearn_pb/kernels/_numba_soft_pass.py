@@ -56,19 +56,10 @@ def _put(out, weight, value, logits, sharpness):
 
 
 @compiled
-def _step(
-    gradient,
-    weight,
-    value,
-    logits,
-    square,
-    sharpness,
-    price,
-    smoothing,
-    rate,
-    epsilon,
-    limit,
-):
+def _step(gradient, weight, value, logits, square, numbers):
+    sharpness, price = np.float32(numbers[0]), np.float32(numbers[1])
+    smoothing, rate = np.float32(numbers[2]), np.float32(numbers[3])
+    epsilon, limit = np.float32(numbers[4]), np.float32(numbers[5])
     for i in range(logits.size):
         g, v = gradient[i], value[i]
         gradient[i] = g * v
@@ -105,20 +96,7 @@ def _put_range(first, last, outs, weights, starts, values, logits, sharpness):
 
 @compiled
 def _step_range(
-    first,
-    last,
-    gradients,
-    weights,
-    starts,
-    values,
-    logits,
-    square,
-    sharpness,
-    price,
-    smoothing,
-    rate,
-    epsilon,
-    limit,
+    first, last, gradients, weights, starts, values, logits, square, numbers
 ):
     """Work on a range of variables."""
     for layer in range(len(starts) - 1):
@@ -131,12 +109,7 @@ def _step_range(
                 values[start:stop],
                 logits[start:stop],
                 square[start:stop],
-                np.float32(sharpness),
-                np.float32(price),
-                np.float32(smoothing),
-                np.float32(rate),
-                np.float32(epsilon),
-                np.float32(limit),
+                numbers,
             )
 
 
@@ -180,7 +153,9 @@ class SoftLayers:
         """
         self._total = sum(self._run(_put_range, *self._put_arrays, sharpness))
 
-    def step(self, gradients: Sequence[torch.Tensor], numbers: Sequence[float]) -> None:
+    def step(
+        self, gradients: Sequence[torch.Tensor], numbers: tuple[float, ...]
+    ) -> None:
         """Turn the gradients of masked weights into theirs, and step the logits.
 
         The slope by a mask value, plus the price of a one, makes the gradient for its
@@ -190,11 +165,11 @@ class SoftLayers:
         ----------
         gradients : sequence of torch.Tensor
             One a layer, contiguous; changed in place.
-        numbers : sequence of float
+        numbers : tuple of float
             Sharpness, price, memory of `square`, rate, epsilon, and what abs(logits)
             may be; the correction for the first steps is in rate and epsilon.
         """
-        self._run(_step_range, _addresses(gradients), *self._step_arrays, *numbers)
+        self._run(_step_range, _addresses(gradients), *self._step_arrays, numbers)
 
     def _run(self, kernel: Any, *arguments: Any) -> list[Any]:
         if self._size < 2 * GRAIN:

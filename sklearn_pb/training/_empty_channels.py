@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from ._representation import run_hooked
+
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
@@ -66,13 +68,8 @@ def normalized_layers(module: nn.Module, X: torch.Tensor) -> list[NormalizedLaye
         for layer in module.modules()
         if isinstance(layer, _LAYERS) and layer.bias is not None
     ]
-    try:
-        with torch.no_grad():
-            module.eval()(X)
-    finally:
-        for hook in hooks:
-            hook.remove()
-        _restore(modes)
+    run_hooked(module, X, hooks)
+    _restore(modes)
     return seen.once()
 
 

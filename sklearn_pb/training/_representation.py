@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
 from skorch import NeuralNet
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 
 def last_layer(module: nn.Module, X: torch.Tensor) -> str:
@@ -31,13 +33,30 @@ def last_layer(module: nn.Module, X: torch.Tensor) -> str:
         for name, layer in module.named_modules()
         if any(p.ndim >= 2 for p in layer.parameters(recurse=False))
     ]
+    run_hooked(module, X, hooks)
+    return reached[-1] if reached else ""
+
+
+def run_hooked(
+    module: nn.Module, X: torch.Tensor, hooks: Iterable[RemovableHandle]
+) -> None:
+    """Run a network in evaluation mode, which it keeps, and take its hooks off.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network.
+    X : torch.Tensor
+        Some rows to run it on.
+    hooks : iterable of RemovableHandle
+        What looks on.
+    """
     try:
         with torch.no_grad():
             module.eval()(X)
     finally:
         for hook in hooks:
             hook.remove()
-    return reached[-1] if reached else ""
 
 
 def first_rows(module: nn.Module, X: np.ndarray) -> torch.Tensor:
